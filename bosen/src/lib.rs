@@ -1,0 +1,1 @@
+//! Boesen: a bounded-asynchronous key-value store with managed communication.

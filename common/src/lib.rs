@@ -1,0 +1,5 @@
+//! Vocabulary and transport shared by the strads crates.
+//!
+//! A thing lives here when a second crate needs it, and knows nothing of the crates above.
+
+pub mod random;

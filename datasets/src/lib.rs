@@ -1,0 +1,1 @@
+//! Readers, partitions and generators of training data.

@@ -1,0 +1,1 @@
+//! Model-parallel programs: schedule, push, pull.

@@ -1,0 +1,3 @@
+//! The `strads` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Tests of strads as a whole: through the public API and the binary.
