@@ -1,0 +1,48 @@
+//! Why the command ends with something else than success, and with which exit code.
+
+use std::fmt;
+
+/// A failure as a person sees it: one message of at most three lines (what, where, what to do).
+#[derive(Debug)]
+pub enum Failure {
+    /// Wrong use or wrong input: exit code 2.
+    Input(String),
+    /// The world fails (disk, network, another process): exit code 3.
+    World(String),
+}
+
+impl Failure {
+    /// Wrong use or input, with what to do about it.
+    pub fn input(message: impl fmt::Display) -> Self {
+        Self::Input(message.to_string())
+    }
+
+    /// The world fails.
+    pub fn world(message: impl fmt::Display) -> Self {
+        Self::World(message.to_string())
+    }
+
+    /// The exit code that says so.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Input(_) => 2,
+            Self::World(_) => 3,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Input(message) | Self::World(message) => f.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<strads::Error> for Failure {
+    fn from(error: strads::Error) -> Self {
+        Self::World(error.to_string())
+    }
+}
