@@ -1,14 +1,10 @@
 //! The `strads` command.
 
-mod console;
-mod failure;
-mod options;
-
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::failure::Failure;
+use strads_apps::failure::Failure;
 
 /// Model-parallel machine learning, from a laptop's cores to a cluster.
 #[derive(Debug, Parser)]

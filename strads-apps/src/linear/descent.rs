@@ -1,0 +1,288 @@
+//! Coordinate descent on a block of columns, for the squared loss.
+//!
+//! Epochs over the block and over its support alternate until the block's own duality gap is small
+//! enough. Where that converges slowly (correlated columns, a support as large as the sample) and
+//! the columns' Gram matrix is affordable, epochs are interleaved with [`face`](super::face) steps
+//! that solve for the whole support at once.
+
+use super::design::{Design, Moments};
+use super::face::{Face, Step};
+use super::kernel::vectorised;
+use super::penalty::Penalty;
+
+/// What a block is descended on: the columns as they are seen, and the penalty.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    /// The stored columns.
+    pub design: &'a Design,
+    /// How they are seen.
+    pub moments: &'a Moments,
+    /// The penalty.
+    pub penalty: Penalty,
+}
+
+/// A residual in two parts: rᵢ = parts[i] + offset. Moving along a centred column changes all
+/// entries by the same amount, which costs one addition this way.
+#[derive(Clone, Debug, Default)]
+pub struct Residual {
+    /// The parts that differ.
+    pub parts: Vec<f64>,
+    /// What all entries share.
+    pub offset: f64,
+}
+
+/// A block of columns with their coefficients.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The columns.
+    pub columns: Vec<u32>,
+    /// One coefficient a column.
+    pub beta: Vec<f64>,
+}
+
+/// When a descent ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Effort {
+    /// When the block's duality gap is at most this.
+    Gap(f64),
+    /// After one epoch over the block and this many over its support.
+    Epochs(usize),
+}
+
+/// What a descent did.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Descended {
+    /// The largest |correlation| of a column of the block before the descent.
+    pub worst_before: f64,
+    /// How many coordinates were minimised over.
+    pub updates: u64,
+}
+
+/// No descent needs more rounds; one that does not converge must not hang.
+const ROUNDS: usize = 20_000;
+/// Epochs over the support between two looks at the gap.
+const SUPPORT_EPOCHS: usize = 4;
+
+impl View<'_> {
+    /// x̃ⱼᵀ r.
+    #[inline(always)]
+    pub fn dot(self, j: usize, r: &Residual) -> f64 {
+        // A centred residual sums to zero, so of x̃ only its uncentred part counts; Σ x = n μ.
+        let rows = self.design.rows() as f64;
+        self.moments.factor[j] * self.design.column(j).dot(&r.parts)
+            + r.offset * rows * self.moments.shift[j]
+    }
+
+    /// r ← r + a x̃ⱼ.
+    #[inline(always)]
+    pub fn add_scaled(self, a: f64, j: usize, r: &mut Residual) {
+        self.design.column(j).add_scaled(a * self.moments.factor[j], &mut r.parts);
+        r.offset -= a * self.moments.shift[j];
+    }
+
+    /// The gradient's negative at a coefficient: x̃ⱼᵀ r / n − λ₂ β.
+    #[inline(always)]
+    pub fn correlation(self, j: usize, beta: f64, r: &Residual) -> f64 {
+        self.dot(j, r) / self.design.rows() as f64 - self.penalty.l2 * beta
+    }
+}
+
+/// Minimises over `block` with everything else fixed.
+pub fn descend(view: View, block: &mut Block, r: &mut Residual, effort: Effort, face: &mut Face) -> Descended {
+    let mut work = Work { view, block, r, updates: 0, support: Vec::new() };
+    let worst_before = work.worst();
+    match effort {
+        Effort::Epochs(epochs) => {
+            work.epoch();
+            work.find_support();
+            for k in 0..epochs {
+                work.support_epoch(k % 2 == 0);
+            }
+        }
+        Effort::Gap(goal) => work.until(goal, worst_before, face),
+    }
+    let Work { updates, r, .. } = work;
+    let offset = std::mem::take(&mut r.offset);
+    if offset != 0.0 {
+        r.parts.iter_mut().for_each(|part| *part += offset);
+    }
+    Descended { worst_before, updates }
+}
+
+struct Work<'a> {
+    view: View<'a>,
+    block: &'a mut Block,
+    r: &'a mut Residual,
+    updates: u64,
+    /// Positions of the coefficients that are not zero.
+    support: Vec<usize>,
+}
+
+impl Work<'_> {
+    fn until(&mut self, goal: f64, worst: f64, face: &mut Face) {
+        let target = self.squared_target();
+        let mut pace = Pace::new(self.gap(&target, worst));
+        for _ in 0..ROUNDS {
+            if pace.gap <= goal {
+                return;
+            }
+            self.epoch();
+            self.find_support();
+            for k in 0..SUPPORT_EPOCHS {
+                self.support_epoch(k % 2 == 0);
+            }
+            pace.round(self.gap(&target, self.worst()), self.epoch_cost());
+            let step_cost = face.cost(self.view, &self.block.columns, &self.support);
+            // Steps are tried once epochs have cost as much and would cost as much again: never
+            // more than twice the cheaper of the two ways.
+            if pace.spent > step_cost
+                && pace.ahead(goal) > step_cost
+                && face.step(self.view, self.block, &self.support, self.r) == Step::Taken
+            {
+                pace = Pace::new(self.gap(&target, self.worst()));
+            }
+        }
+    }
+
+    /// One pass over all columns of the block.
+    fn epoch(&mut self) {
+        let Self { view, block, r, .. } = self;
+        vectorised(
+            #[inline(always)]
+            || {
+                for (beta, &column) in block.beta.iter_mut().zip(&block.columns) {
+                    minimise(*view, column as usize, beta, r);
+                }
+            },
+        );
+        self.updates += self.block.columns.len() as u64;
+    }
+
+    /// One pass over the columns whose coefficients are not zero.
+    fn support_epoch(&mut self, backward: bool) {
+        let Self { view, block, r, support, .. } = self;
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut visit = |&k: &usize| minimise(*view, block.columns[k] as usize, &mut block.beta[k], r);
+                if backward { support.iter().rev().for_each(&mut visit) } else { support.iter().for_each(&mut visit) }
+            },
+        );
+        self.updates += self.support.len() as u64;
+    }
+
+    fn find_support(&mut self) {
+        self.support.clear();
+        self.support.extend((0..self.block.beta.len()).filter(|&k| self.block.beta[k] != 0.0));
+    }
+
+    /// The largest |correlation| of a column of the block.
+    fn worst(&self) -> f64 {
+        let Self { view, block, r, .. } = self;
+        vectorised(
+            #[inline(always)]
+            || {
+                let pairs = block.columns.iter().zip(&block.beta);
+                pairs.fold(0.0, |worst: f64, (&j, &beta)| worst.max(view.correlation(j as usize, beta, r).abs()))
+            },
+        )
+    }
+
+    /// What the block has to explain: r + X β over the block, as ‖·‖² and the vector itself.
+    fn squared_target(&self) -> Residual {
+        let mut target = self.r.clone();
+        vectorised(
+            #[inline(always)]
+            || {
+                for (&j, &beta) in self.block.columns.iter().zip(&self.block.beta) {
+                    if beta != 0.0 {
+                        self.view.add_scaled(beta, j as usize, &mut target);
+                    }
+                }
+            },
+        );
+        target
+    }
+
+    fn gap(&self, target: &Residual, worst: f64) -> f64 {
+        let (mut own, mut cross) = (0.0, 0.0);
+        for (&r, &y) in self.r.parts.iter().zip(&target.parts) {
+            let r = r + self.r.offset;
+            own += r * r;
+            cross += r * (y + target.offset);
+        }
+        let rows = self.view.design.rows() as f64;
+        let beta = self.block.beta.iter().copied();
+        squared_gap(own / rows, cross / rows, worst, beta, self.view.penalty)
+    }
+
+    /// What one round of epochs costs, in multiplications.
+    fn epoch_cost(&self) -> f64 {
+        let stored = |j: u32| self.view.design.stored(j as usize) as f64;
+        let whole: f64 = self.block.columns.iter().map(|&j| stored(j)).sum();
+        let support: f64 = self.support.iter().map(|&k| stored(self.block.columns[k])).sum();
+        2.5 * whole + 2.0 * SUPPORT_EPOCHS as f64 * support
+    }
+}
+
+/// How fast the gap shrinks, and what that costs.
+struct Pace {
+    start: f64,
+    gap: f64,
+    spent: f64,
+}
+
+impl Pace {
+    fn new(gap: f64) -> Self {
+        Self { start: gap, gap, spent: 0.0 }
+    }
+
+    fn round(&mut self, gap: f64, cost: f64) {
+        // A gap may rise for a round; the best one so far says more about the pace.
+        self.gap = gap.min(self.gap);
+        self.spent += cost;
+    }
+
+    /// What it costs to reach `goal` at the pace so far.
+    fn ahead(&self, goal: f64) -> f64 {
+        if self.gap <= goal {
+            return 0.0;
+        }
+        let gained = (self.start / self.gap).ln();
+        self.spent * (self.gap / goal).ln() / gained.max(1e-3)
+    }
+}
+
+/// Minimises over one coefficient.
+#[inline(always)]
+fn minimise(view: View, j: usize, beta: &mut f64, r: &mut Residual) {
+    let square = view.moments.square[j];
+    if square == 0.0 {
+        return;
+    }
+    let rows = view.design.rows() as f64;
+    let curvature = square / rows;
+    let new = view.penalty.minimise(curvature, view.dot(j, r) / rows + curvature * *beta);
+    if new != *beta {
+        view.add_scaled(*beta - new, j, r);
+        *beta = new;
+    }
+}
+
+/// The duality gap of ½ own + penalty(β) at the dual point s r, where own = ‖r‖²/n,
+/// cross = yᵀr/n, `worst` = max |correlation|, and s is the best scale that is feasible.
+pub fn squared_gap(
+    own: f64,
+    cross: f64,
+    worst: f64,
+    beta: impl Iterator<Item = f64> + Clone,
+    penalty: Penalty,
+) -> f64 {
+    let square: f64 = beta.clone().map(|b| b * b).sum();
+    let primal = 0.5 * own + penalty.value(beta);
+    let weight = own + penalty.l2 * square;
+    let limit = if worst > 0.0 { penalty.l1 / worst } else { f64::INFINITY };
+    let scale = if weight > 0.0 { (cross / weight).clamp(-limit, limit) } else { 0.0 };
+    let dual = scale * cross - 0.5 * scale * scale * weight;
+    (primal - dual).max(0.0)
+}

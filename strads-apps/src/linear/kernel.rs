@@ -1,0 +1,138 @@
+//! The inner loops: dot products and updates of one column against a dense vector.
+//!
+//! Each body is written once, over plain slices with several partial sums, and compiled for every
+//! instruction set that `pulp` dispatches to at run time; the widest one that the processor has is
+//! used. The order of additions is fixed by the code, so every run on one machine has the same bits.
+
+use pulp::Arch;
+
+/// How many partial sums a dense loop keeps: enough to hide the latency of an addition.
+const LANES: usize = 32;
+
+/// A value that a dense column can be stored as.
+pub trait Entry: Copy {
+    /// Its value.
+    fn value(self) -> f64;
+}
+
+impl Entry for f64 {
+    #[inline(always)]
+    fn value(self) -> f64 {
+        self
+    }
+}
+
+impl Entry for f32 {
+    #[inline(always)]
+    fn value(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Entry for i8 {
+    #[inline(always)]
+    fn value(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+/// Runs `body` compiled for this processor's widest instruction set. `body` has to be marked
+/// `#[inline(always)]` all the way down, or it stays compiled for the narrowest.
+#[inline(always)]
+pub fn vectorised<R>(body: impl FnOnce() -> R) -> R {
+    Arch::new().dispatch(body)
+}
+
+/// Σᵢ xᵢ rᵢ.
+#[inline(always)]
+pub fn dot<E: Entry>(x: &[E], r: &[f64]) -> f64 {
+    let mut sums = [0.0; LANES];
+    let (x_chunks, x_rest) = x.as_chunks::<LANES>();
+    let (r_chunks, r_rest) = r.as_chunks::<LANES>();
+    for (x, r) in x_chunks.iter().zip(r_chunks) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane].value() * r[lane];
+        }
+    }
+    let mut rest = 0.0;
+    for (x, r) in x_rest.iter().zip(r_rest) {
+        rest += x.value() * r;
+    }
+    fold(sums) + rest
+}
+
+/// Sums pairwise, halving: a tree that vectorises.
+#[inline(always)]
+fn fold(mut sums: [f64; LANES]) -> f64 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
+        }
+        width /= 2;
+    }
+    sums[0]
+}
+
+/// rᵢ ← rᵢ + a xᵢ.
+#[inline(always)]
+pub fn add_scaled<E: Entry>(a: f64, x: &[E], r: &mut [f64]) {
+    for (r, x) in r.iter_mut().zip(x) {
+        *r += a * x.value();
+    }
+}
+
+/// Σᵢ xᵢ and Σᵢ xᵢ² of a short column, such as a sparse one's values.
+#[inline(always)]
+pub fn sums_short(x: &[f64]) -> (f64, f64) {
+    x.iter().fold((0.0, 0.0), |(sum, square), &x| (sum + x, square + x * x))
+}
+
+/// Σᵢ xᵢ and Σᵢ xᵢ².
+#[inline(always)]
+pub fn sums<E: Entry>(x: &[E]) -> (f64, f64) {
+    let (mut plain, mut square) = ([0.0; LANES], [0.0; LANES]);
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for x in chunks {
+        for lane in 0..LANES {
+            let value = x[lane].value();
+            plain[lane] += value;
+            square[lane] += value * value;
+        }
+    }
+    let mut ends = (0.0, 0.0);
+    for x in rest {
+        ends.0 += x.value();
+        ends.1 += x.value() * x.value();
+    }
+    (fold(plain) + ends.0, fold(square) + ends.1)
+}
+
+/// Σ over the stored entries of x of xᵢ rᵢ. Reading r at random is what takes the time here:
+/// several partial sums or unchecked indexing do not make it faster.
+#[inline(always)]
+pub fn dot_sparse(rows: &[u32], values: &[f64], r: &[f64]) -> f64 {
+    rows.iter().zip(values).fold(0.0, |sum, (&row, &value)| sum + value * r[row as usize])
+}
+
+/// As [`dot_sparse`] where every stored entry is 1.
+#[inline(always)]
+pub fn dot_ones(rows: &[u32], r: &[f64]) -> f64 {
+    rows.iter().fold(0.0, |sum, &row| sum + r[row as usize])
+}
+
+/// rᵢ ← rᵢ + a xᵢ over the stored entries of x.
+#[inline(always)]
+pub fn add_scaled_sparse(a: f64, rows: &[u32], values: &[f64], r: &mut [f64]) {
+    for (&row, &value) in rows.iter().zip(values) {
+        r[row as usize] += a * value;
+    }
+}
+
+/// As [`add_scaled_sparse`] where every stored entry is 1.
+#[inline(always)]
+pub fn add_ones(a: f64, rows: &[u32], r: &mut [f64]) {
+    for &row in rows {
+        r[row as usize] += a;
+    }
+}

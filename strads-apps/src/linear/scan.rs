@@ -1,0 +1,189 @@
+//! Scans: every column's correlation with the residual, or a bound that makes computing it needless.
+//!
+//! A worker keeps, for each column of its part, the correlation that it last computed and the
+//! residual (the anchor) that it was computed with. Since |x̃ⱼᵀ(r − r′)| ≤ ‖x̃ⱼ‖ ‖r − r′‖, a column
+//! whose bound stays below the threshold cannot violate the optimality conditions and is not read.
+//! The bound is safe, so what a scan reports certifies a duality gap.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use strads::policy::Blocks;
+
+use super::design::{Design, Moments, Scaling, survey};
+use super::kernel::vectorised;
+
+/// Columns that are read together; one chunk belongs to one worker.
+const CHUNK: usize = 64;
+/// Residuals that bounds refer to; one more, and all columns are computed afresh.
+pub const ANCHORS: usize = 12;
+/// A correlation that must be computed whatever its bound.
+const UNKNOWN: f64 = f64::INFINITY;
+
+/// A worker's part of the columns.
+#[derive(Debug)]
+pub struct Part {
+    /// The columns, in ascending chunks.
+    pub chunks: Vec<Range<usize>>,
+    /// |correlation| when last computed, in the order of the chunks.
+    known: Vec<f64>,
+    /// The anchor that it was computed with.
+    anchor: Vec<u8>,
+}
+
+/// What a scan needs to know.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// How columns are seen.
+    pub moments: Arc<Moments>,
+    /// The residual, centred if columns are.
+    pub residual: Arc<Vec<f64>>,
+    /// ‖residual − anchor‖ for each anchor; the last one is this residual itself.
+    pub distances: Vec<f64>,
+    /// Earlier anchors are gone: compute every column.
+    pub afresh: bool,
+    /// Columns below this are of no interest.
+    pub threshold: f64,
+    /// How many columns above it are wanted.
+    pub wanted: usize,
+    /// The columns with non-zero coefficients, ascending, with λ₂ β.
+    pub pulled: Arc<Vec<(u32, f64)>>,
+}
+
+/// What a scan found in one part.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The largest |correlation|, or `threshold` if that is larger.
+    pub worst: f64,
+    /// The most correlated columns above the threshold, most correlated first.
+    pub violators: Vec<(u32, f64)>,
+    /// How many columns were read.
+    pub computed: usize,
+}
+
+impl Part {
+    /// Divides the columns of `design` among `workers` by what reading them costs.
+    pub fn divide(design: &Design, workers: usize) -> Vec<Self> {
+        let columns = design.columns();
+        let chunks = (0..columns).step_by(CHUNK).map(|start| start..(start + CHUNK).min(columns));
+        let cost = |chunk: &Range<usize>| chunk.clone().map(|j| design.stored(j) as u64 + 8).sum();
+        let blocks = Blocks::balanced(chunks, workers, cost).blocks;
+        blocks.into_iter().map(Self::new).collect()
+    }
+
+    fn new(mut chunks: Vec<Range<usize>>) -> Self {
+        chunks.sort_unstable_by_key(|chunk| chunk.start);
+        let columns = chunks.iter().map(Range::len).sum();
+        Self { chunks, known: vec![UNKNOWN; columns], anchor: vec![0; columns] }
+    }
+
+    /// The first look at all columns: their moments (in the order of the chunks), and the
+    /// `wanted` most correlated with `residual`, which becomes the first anchor.
+    pub fn survey(
+        &mut self,
+        design: &Design,
+        residual: &[f64],
+        scaling: Scaling,
+        wanted: usize,
+    ) -> (Moments, Found) {
+        let mut moments = Moments::default();
+        let mut violators = Vec::new();
+        let rows = design.rows() as f64;
+        let mut at = 0;
+        for chunk in &self.chunks {
+            for (j, (sum, square, product)) in chunk.clone().zip(survey(design, chunk.clone(), residual)) {
+                moments.push(scaling, design.rows(), (sum, square));
+                let matters = moments.square[at] > 0.0;
+                let correlation = if matters { (product * moments.factor[at] / rows).abs() } else { 0.0 };
+                self.known[at] = correlation;
+                violators.push((j as u32, correlation));
+                at += 1;
+            }
+        }
+        let found = Found::new(violators, wanted, 0.0, self.known.len());
+        (moments, found)
+    }
+
+    /// Finds the columns whose |correlation| exceeds the threshold.
+    pub fn scan(&mut self, design: &Design, look: &Look) -> Found {
+        if look.afresh {
+            self.known.fill(UNKNOWN);
+            self.anchor.fill(0);
+        }
+        let rows = design.rows() as f64;
+        let drift: Vec<f64> = look.distances.iter().map(|distance| distance / rows).collect();
+        let newest = (drift.len() - 1) as u8;
+        let Self { chunks, known, anchor } = self;
+        let (mut violators, mut computed) = (Vec::new(), 0);
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut at = 0;
+                for chunk in chunks.iter() {
+                    let mut pulled = Pulled::from(&look.pulled, chunk.start);
+                    for j in chunk.clone() {
+                        let square = look.moments.square[j];
+                        let bound = known[at] + drift[usize::from(anchor[at])] * square.sqrt();
+                        if bound > look.threshold && square > 0.0 {
+                            let product = look.moments.factor[j] * design.column(j).dot(&look.residual);
+                            let pull = pulled.of(j);
+                            let correlation = (product / rows - pull.unwrap_or(0.0)).abs();
+                            // A coefficient that is not zero may change λ₂ β, which no bound covers.
+                            known[at] = if pull.is_some() { UNKNOWN } else { correlation };
+                            anchor[at] = newest;
+                            computed += 1;
+                            if correlation > look.threshold {
+                                violators.push((j as u32, correlation));
+                            }
+                        }
+                        at += 1;
+                    }
+                }
+            },
+        );
+        Found::new(violators, look.wanted, look.threshold, computed)
+    }
+}
+
+impl Found {
+    fn new(mut violators: Vec<(u32, f64)>, wanted: usize, threshold: f64, computed: usize) -> Self {
+        let worst = violators.iter().fold(threshold, |worst: f64, &(_, c)| worst.max(c));
+        let order = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if wanted < violators.len() {
+            violators.select_nth_unstable_by(wanted, order);
+            violators.truncate(wanted);
+        }
+        violators.sort_unstable_by(order);
+        Self { worst, violators, computed }
+    }
+
+    /// What two parts found together.
+    pub fn merge(mut self, other: Self, wanted: usize) -> Self {
+        self.violators.extend(other.violators);
+        let computed = self.computed + other.computed;
+        Self::new(self.violators, wanted, self.worst.max(other.worst), computed)
+    }
+}
+
+/// Walks the non-zero coefficients along with the columns.
+struct Pulled<'a> {
+    rest: &'a [(u32, f64)],
+}
+
+impl<'a> Pulled<'a> {
+    fn from(pulled: &'a [(u32, f64)], start: usize) -> Self {
+        Self { rest: &pulled[pulled.partition_point(|&(j, _)| (j as usize) < start)..] }
+    }
+
+    /// λ₂ β of column `j` if β is not zero; asked in ascending order.
+    #[inline(always)]
+    fn of(&mut self, j: usize) -> Option<f64> {
+        while let Some(&(k, pull)) = self.rest.first() {
+            if k as usize >= j {
+                return (k as usize == j).then_some(pull);
+            }
+            self.rest = &self.rest[1..];
+        }
+        None
+    }
+}
