@@ -6,7 +6,8 @@
 use crate::error::{Error, Kind};
 use crate::{Progress, Source};
 use std::fs::File;
-use std::io::{self, Cursor, ErrorKind, Read};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A stream of decompressed bytes.
@@ -24,11 +25,31 @@ const HEAD: usize = 1 << 16;
 impl Input {
     pub(crate) fn open(source: &Source, progress: Option<&Arc<Progress>>) -> Result<Self, Error> {
         let name = source.to_string();
-        let raw = open_raw(source, progress)
-            .map_err(|error| Error::whole(&name, Kind::Io { action: "open", error }))?;
-        let (stream, encoding) = decompressed(raw)
-            .map_err(|error| Error::whole(&name, Kind::Io { action: "read", error }))?;
-        let mut input = Self { name, stream, encoding, head: Vec::new(), consumed: 0 };
+        let raw = open_raw(source, progress).map_err(|error| {
+            Error::whole(
+                &name,
+                Kind::Io {
+                    action: "open",
+                    error,
+                },
+            )
+        })?;
+        let (stream, encoding) = decompressed(raw).map_err(|error| {
+            Error::whole(
+                &name,
+                Kind::Io {
+                    action: "read",
+                    error,
+                },
+            )
+        })?;
+        let mut input = Self {
+            name,
+            stream,
+            encoding,
+            head: Vec::new(),
+            consumed: 0,
+        };
         input.look_ahead()?;
         Ok(input)
     }
@@ -62,21 +83,30 @@ impl Input {
             let advice = "convert it to UTF-8";
             return Err(Error::whole(&self.name, Kind::Unsupported { what, advice }));
         }
-        self.consumed = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+        self.consumed = if head.starts_with(b"\xef\xbb\xbf") {
+            3
+        } else {
+            0
+        };
         self.head = head;
         Ok(())
     }
 
     fn explain(&self, error: io::Error) -> Kind {
         match (self.encoding, error.kind()) {
-            ("", _) => Kind::Io { action: "read", error },
+            ("", _) => Kind::Io {
+                action: "read",
+                error,
+            },
             (what, ErrorKind::UnexpectedEof) => Kind::Truncated { what },
-            (what, _) => Kind::Damaged { what, reason: error.to_string() },
+            (what, _) => Kind::Damaged {
+                what,
+                reason: error.to_string(),
+            },
         }
     }
 }
 
-/// Reads everything that is left of it.
 impl Read for Input {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.head().is_empty() {
@@ -89,10 +119,69 @@ impl Read for Input {
     }
 }
 
-fn open_raw(
-    source: &Source,
-    progress: Option<&Arc<Progress>>,
-) -> io::Result<Box<dyn Read + Send>> {
+/// Content that can be read from anywhere in it, as often as needed.
+pub(crate) struct Storage {
+    name: String,
+    content: Content,
+    progress: Option<Arc<Progress>>,
+}
+
+enum Content {
+    File(PathBuf),
+    Memory(Arc<[u8]>),
+}
+
+pub(crate) trait ReadSeek: Read + Seek {}
+impl<T: Read + Seek> ReadSeek for T {}
+
+impl Storage {
+    /// The content of `source`, opened as `input`. A plain file stays where it is; what is
+    /// compressed or comes through a pipe is read into memory.
+    pub(crate) fn new(
+        source: &Source,
+        mut input: Input,
+        progress: Option<&Arc<Progress>>,
+    ) -> Result<Self, Error> {
+        let content = match source {
+            Source::File(path) if input.encoding.is_empty() => Content::File(path.clone()),
+            _ => {
+                let mut bytes = Vec::new();
+                input.read_into(&mut bytes, usize::MAX)?;
+                Content::Memory(bytes.into())
+            }
+        };
+        Ok(Self {
+            name: input.name,
+            content,
+            progress: progress.cloned(),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn open(&self) -> Result<Box<dyn ReadSeek>, Error> {
+        match &self.content {
+            Content::Memory(bytes) => Ok(Box::new(Cursor::new(bytes.clone()))),
+            Content::File(path) => {
+                let inner = File::open(path).map_err(|error| {
+                    Error::whole(
+                        &self.name,
+                        Kind::Io {
+                            action: "open",
+                            error,
+                        },
+                    )
+                })?;
+                let progress = self.progress.clone().unwrap_or_default();
+                Ok(Box::new(Counted { inner, progress }))
+            }
+        }
+    }
+}
+
+fn open_raw(source: &Source, progress: Option<&Arc<Progress>>) -> io::Result<Box<dyn Read + Send>> {
     let (raw, size): (Box<dyn Read + Send>, u64) = match source {
         Source::File(path) => {
             let file = File::open(path)?;
@@ -100,15 +189,16 @@ fn open_raw(
             (Box::new(file), size)
         }
         Source::Stdin => (Box::new(io::stdin()), 0),
-        Source::Memory { bytes, .. } => {
-            (Box::new(Cursor::new(bytes.clone())), bytes.len() as u64)
-        }
+        Source::Memory { bytes, .. } => (Box::new(Cursor::new(bytes.clone())), bytes.len() as u64),
     };
     Ok(match progress {
         None => raw,
         Some(progress) => {
             progress.expect(size);
-            Box::new(Counted { inner: raw, progress: progress.clone() })
+            Box::new(Counted {
+                inner: raw,
+                progress: progress.clone(),
+            })
         }
     })
 }
@@ -119,22 +209,31 @@ fn decompressed(mut raw: Box<dyn Read + Send>) -> io::Result<(Box<dyn Read + Sen
     let kind = magic.clone();
     let whole = Cursor::new(magic).chain(raw);
     Ok(match kind.as_slice() {
-        [0x1f, 0x8b, ..] => (Box::new(flate2::read::MultiGzDecoder::new(whole)), "gzip stream"),
+        [0x1f, 0x8b, ..] => (
+            Box::new(flate2::read::MultiGzDecoder::new(whole)),
+            "gzip stream",
+        ),
         [0x28, 0xb5, 0x2f, 0xfd] => (Box::new(zstd::Decoder::new(whole)?), "zstd stream"),
         _ => (Box::new(whole), ""),
     })
 }
 
 /// Counts the bytes that pass.
-struct Counted {
-    inner: Box<dyn Read + Send>,
+struct Counted<R> {
+    inner: R,
     progress: Arc<Progress>,
 }
 
-impl Read for Counted {
+impl<R: Read> Read for Counted<R> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(into)?;
         self.progress.advance(count as u64);
         Ok(count)
+    }
+}
+
+impl<R: Seek> Seek for Counted<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
     }
 }

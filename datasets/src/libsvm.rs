@@ -47,8 +47,14 @@ pub(crate) fn read(lines: Lines, options: &ReadOptions) -> Result<Labelled, Erro
     // No index at all leaves `end` at 0.
     let met = (end as usize).saturating_sub(first as usize);
     let width = width(met, columns.entries(), options).map_err(whole)?;
-    let features = columns.finish(rows, width, first, options.threads).map_err(whole)?;
-    Ok(Labelled { features: Matrix::Sparse(features), target: Some(targets), names: None })
+    let features = columns
+        .finish(rows, width, first, options.threads)
+        .map_err(whole)?;
+    Ok(Labelled {
+        features: Matrix::Sparse(features),
+        target: Some(targets),
+        names: None,
+    })
 }
 
 /// The samples of one piece of text.
@@ -160,11 +166,20 @@ fn parse_row(
         at = end;
     }
     if base == IndexBase::One && samples.least == 0 {
-        return Err(Flaw::expected(text, find(text, text_start, 0, 0), "an index from 1 on"));
+        return Err(Flaw::expected(
+            text,
+            find(text, text_start, 0, 0),
+            "an index from 1 on",
+        ));
     }
     if !sorted {
-        sort(samples, row_start)
-            .map_err(|index| Flaw::expected(text, find(text, text_start, index, 1), "each index once in a line"))?;
+        sort(samples, row_start).map_err(|index| {
+            Flaw::expected(
+                text,
+                find(text, text_start, index, 1),
+                "each index once in a line",
+            )
+        })?;
     }
     Ok(at)
 }
@@ -173,7 +188,11 @@ fn parse_row(
 #[cold]
 fn sort(samples: &mut Samples, start: usize) -> Result<(), u32> {
     let (indices, values) = (&mut samples.indices[start..], &mut samples.values[start..]);
-    let mut row: Vec<_> = indices.iter().copied().zip(values.iter().copied()).collect();
+    let mut row: Vec<_> = indices
+        .iter()
+        .copied()
+        .zip(values.iter().copied())
+        .collect();
     row.sort_by_key(|&(index, _)| index);
     if let Some(twice) = row.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return Err(twice[0].0);
@@ -188,7 +207,10 @@ fn sort(samples: &mut Samples, start: usize) -> Result<(), u32> {
 /// Where in the row that starts at `at` the entry with `index` is, after `skip` others of it.
 #[cold]
 fn find(text: Text<'_>, at: usize, index: u32, skip: usize) -> usize {
-    let row = text.bytes[at..text.end].split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let row = text.bytes[at..text.end]
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default();
     let mut offset = at;
     let mut left = skip;
     for word in row.split(|byte| is_blank(*byte)) {
@@ -205,25 +227,44 @@ fn find(text: Text<'_>, at: usize, index: u32, skip: usize) -> usize {
 
 #[cold]
 fn skip_query(text: Text<'_>, at: usize) -> Result<usize, Flaw> {
-    if text.bytes[at..].starts_with(b"qid:") {
-        if let Some((_, end)) = integer(text.bytes, at + 4).filter(|&(_, end)| ends_word(text.bytes[end])) {
-            return Ok(end);
-        }
+    let query = text.bytes[at..]
+        .starts_with(b"qid:")
+        .then(|| integer(text.bytes, at + 4));
+    if let Some((_, end)) = query
+        .flatten()
+        .filter(|&(_, end)| ends_word(text.bytes[end]))
+    {
+        return Ok(end);
     }
     Err(Flaw::expected(text, at, "index:value"))
 }
 
 #[cold]
 fn too_large(text: Text<'_>, at: usize, limit: u64) -> Flaw {
-    let found = text.bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).take(32);
+    let found = text.bytes[at..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .take(32);
     let found = found.map(|&digit| char::from(digit)).collect();
-    Flaw::new(at, Kind::TooLarge { what: "the feature index", found, limit, advice: "" })
+    Flaw::new(
+        at,
+        Kind::TooLarge {
+            what: "the feature index",
+            found,
+            limit,
+            advice: "",
+        },
+    )
 }
 
 /// Refuses a value that is not finite.
 #[inline]
 fn finite(text: Text<'_>, at: usize, value: f64) -> Result<(), Flaw> {
-    if value.is_finite() { Ok(()) } else { Err(Flaw::not_finite(text, at)) }
+    if value.is_finite() {
+        Ok(())
+    } else {
+        Err(Flaw::not_finite(text, at))
+    }
 }
 
 #[inline]

@@ -1,21 +1,34 @@
 //! What the libsvm reader holds up: the matrix that the text says, errors with line and column,
 //! and no panic on any bytes.
 
-use crate::{Error, IndexBase, Kind, Labelled, Matrix, ReadOptions, Source, read_labelled};
+use crate::{Error, IndexBase, Kind, Labelled, Matrix, Place, ReadOptions, Source, read_labelled};
 use proptest::prelude::*;
 
 fn read_with(text: impl AsRef<[u8]>, options: ReadOptions) -> Result<Labelled, Error> {
-    let options = ReadOptions { format: Some(crate::Format::Libsvm), ..options };
+    let options = ReadOptions {
+        format: Some(crate::Format::Libsvm),
+        ..options
+    };
     read_labelled(&Source::memory("a.svm", text.as_ref()), &options)
 }
 
 fn read(text: impl AsRef<[u8]>) -> Result<Labelled, Error> {
-    read_with(text, ReadOptions { threads: 1, ..ReadOptions::default() })
+    read_with(
+        text,
+        ReadOptions {
+            threads: 1,
+            ..ReadOptions::default()
+        },
+    )
 }
 
 fn dense(data: &Labelled) -> Vec<Vec<f64>> {
     match &data.features {
-        Matrix::Sparse(csc) => csc.to_dense().outer_iter().map(|row| row.to_vec()).collect(),
+        Matrix::Sparse(csc) => csc
+            .to_dense()
+            .outer_iter()
+            .map(|row| row.to_vec())
+            .collect(),
         Matrix::Dense(_) => panic!("libsvm is sparse"),
     }
 }
@@ -31,13 +44,20 @@ fn indices_count_from_one_unless_there_is_a_zero() {
     assert_eq!(one.target, Some(vec![1.0, -1.5]));
     let zero = read("1 0:2 2:4\n-1.5 1:1e-2\n").unwrap();
     assert_eq!(dense(&zero), dense(&one));
-    let told = read_with("1 1:2\n", ReadOptions { base: IndexBase::Zero, ..ReadOptions::default() });
+    let told = read_with(
+        "1 1:2\n",
+        ReadOptions {
+            base: IndexBase::Zero,
+            ..ReadOptions::default()
+        },
+    );
     assert_eq!(dense(&told.unwrap()), [[0.0, 2.0]]);
 }
 
 #[test]
 fn odd_but_right_text_is_read() {
-    let odd = "\u{feff}# a comment\n\n +1\t3:4  1:2 # unsorted\r\n0 qid:7 2:.5 \r\n  \n2 # empty\n3 1:1";
+    let odd =
+        "\u{feff}# a comment\n\n +1\t3:4  1:2 # unsorted\r\n0 qid:7 2:.5 \r\n  \n2 # empty\n3 1:1";
     let data = read(odd).unwrap();
     let expected = [[2.0, 0.0, 4.0], [0.0, 0.5, 0.0], [0.0; 3], [1.0, 0.0, 0.0]];
     assert_eq!(dense(&data), expected);
@@ -46,33 +66,89 @@ fn odd_but_right_text_is_read() {
 
 #[test]
 fn a_number_of_features_can_be_told() {
-    let options = ReadOptions { columns: Some(5), ..ReadOptions::default() };
-    assert_eq!(read_with("1 2:1\n", options.clone()).unwrap().features.columns(), 5);
+    let options = ReadOptions {
+        columns: Some(5),
+        ..ReadOptions::default()
+    };
+    assert_eq!(
+        read_with("1 2:1\n", options.clone())
+            .unwrap()
+            .features
+            .columns(),
+        5
+    );
     let beyond = read_with("1 2:1\n1 6:1\n", options).unwrap_err();
-    assert!(matches!(beyond.kind, Kind::TooLarge { limit: 5, .. }), "{beyond}");
-    assert_eq!((beyond.line, beyond.column), (Some(2), Some(3)));
+    assert!(
+        matches!(beyond.kind, Kind::TooLarge { limit: 5, .. }),
+        "{beyond}"
+    );
+    assert_eq!(beyond.place, Place::Byte { line: 2, column: 3 });
 }
 
 #[test]
 fn errors_say_where_and_what() {
     let is = |text: &str, expected: &str| assert_eq!(message(text).lines().next(), Some(expected));
-    is("1 1:2\n1 x:3\n", "a.svm, line 2, column 3: expected index:value, found \"x:3\"");
-    is("1 1:2\n1 4:\n", "a.svm, line 2, column 5: expected a number behind the colon, found the end of the line");
-    is("1 1:2x\n", "a.svm, line 1, column 5: expected a number behind the colon, found \"2x\"");
-    is("one 1:2\n", "a.svm, line 1, column 1: expected a target (one number) at the start of the line, found \"one\"");
-    is("1:2 3:4\n", "a.svm, line 1, column 1: expected a target (one number) at the start of the line, found \"1:2\"");
-    is("1 1:2 3:nan\n", "a.svm, line 1, column 9: expected a finite number, found \"nan\"");
-    is("inf 1:2\n", "a.svm, line 1, column 1: expected a finite number, found \"inf\"");
-    is("1 1:1e999\n", "a.svm, line 1, column 5: expected a finite number, found \"1e999\"");
-    is("1 1:2 5:3 1:4\n", "a.svm, line 1, column 11: expected each index once in a line, found \"1:4\"");
-    is("1 1099511627776:1\n", "a.svm, line 1, column 3: the feature index is 1099511627776, and the largest supported is 4294967294");
-    is("1,2 1:1\n", "a.svm, line 1, column 2: a sample with several targets is not supported");
-    is("\u{1}\u{2}\n", "a.svm, line 1, column 1: expected a target (one number) at the start of the line, found \"\\x01\\x02\"");
+    is(
+        "1 1:2\n1 x:3\n",
+        "a.svm, line 2, column 3: expected index:value, found \"x:3\"",
+    );
+    is(
+        "1 1:2\n1 4:\n",
+        "a.svm, line 2, column 5: expected a number behind the colon, found the end of the line",
+    );
+    is(
+        "1 1:2x\n",
+        "a.svm, line 1, column 5: expected a number behind the colon, found \"2x\"",
+    );
+    is(
+        "one 1:2\n",
+        "a.svm, line 1, column 1: expected a target (one number) at the start of the line, found \"one\"",
+    );
+    is(
+        "1:2 3:4\n",
+        "a.svm, line 1, column 1: expected a target (one number) at the start of the line, found \"1:2\"",
+    );
+    is(
+        "1 1:2 3:nan\n",
+        "a.svm, line 1, column 9: expected a finite number, found \"nan\"",
+    );
+    is(
+        "inf 1:2\n",
+        "a.svm, line 1, column 1: expected a finite number, found \"inf\"",
+    );
+    is(
+        "1 1:1e999\n",
+        "a.svm, line 1, column 5: expected a finite number, found \"1e999\"",
+    );
+    is(
+        "1 1:2 5:3 1:4\n",
+        "a.svm, line 1, column 11: expected each index once in a line, found \"1:4\"",
+    );
+    is(
+        "1 1099511627776:1\n",
+        "a.svm, line 1, column 3: the feature index is 1099511627776, and the largest supported is 4294967294",
+    );
+    is(
+        "1,2 1:1\n",
+        "a.svm, line 1, column 2: a sample with several targets is not supported",
+    );
+    is(
+        "\u{1}\u{2}\n",
+        "a.svm, line 1, column 1: expected a target (one number) at the start of the line, found \"\\x01\\x02\"",
+    );
     is("", "a.svm: no rows in the input");
     is("# nothing\n\n", "a.svm: no rows in the input");
-    let one = ReadOptions { base: IndexBase::One, ..ReadOptions::default() };
-    let zero = read_with("1 1:1\n1 3:1 0:1\n", one).unwrap_err().to_string();
-    assert_eq!(zero, "a.svm, line 2, column 7: expected an index from 1 on, found \"0:1\"");
+    let one = ReadOptions {
+        base: IndexBase::One,
+        ..ReadOptions::default()
+    };
+    let zero = read_with("1 1:1\n1 3:1 0:1\n", one)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        zero,
+        "a.svm, line 2, column 7: expected an index from 1 on, found \"0:1\""
+    );
 }
 
 #[test]
@@ -88,8 +164,21 @@ fn lines_are_counted_over_pieces_and_threads() {
     let mut text = "1 1:0.5 20:0.25\n".repeat(200_000);
     text.push_str("1 1:?\n1 1:1\n");
     for threads in [1, 2, 5] {
-        let error = read_with(&text, ReadOptions { threads, ..ReadOptions::default() }).unwrap_err();
-        assert_eq!((error.line, error.column), (Some(200_001), Some(5)));
+        let error = read_with(
+            &text,
+            ReadOptions {
+                threads,
+                ..ReadOptions::default()
+            },
+        )
+        .unwrap_err();
+        assert_eq!(
+            error.place,
+            Place::Byte {
+                line: 200_001,
+                column: 5
+            }
+        );
     }
 }
 

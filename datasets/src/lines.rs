@@ -5,7 +5,7 @@
 //! result does not depend on the number of threads, and the first error in the file is the one
 //! that is reported. At most a few pieces a thread exist at a time.
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Place};
 use crate::input::Input;
 use crate::number::PADDING;
 use std::collections::BTreeMap;
@@ -44,7 +44,12 @@ const LONGEST_LINE: usize = 1 << 30;
 
 impl Lines {
     pub(crate) fn new(input: Input) -> Self {
-        Self { input, rest: Vec::new(), lines_before: 0, ended: false }
+        Self {
+            input,
+            rest: Vec::new(),
+            lines_before: 0,
+            ended: false,
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -53,7 +58,14 @@ impl Lines {
 
     /// An error in the line that [`Self::next_line`] gave last, at a byte counted from 0.
     pub(crate) fn error(&self, at: usize, kind: Kind) -> Error {
-        Error::at(self.name(), self.lines_before, Some(at as u64 + 1), kind)
+        Error::at(
+            self.name(),
+            Place::Byte {
+                line: self.lines_before,
+                column: at as u64 + 1,
+            },
+            kind,
+        )
     }
 
     /// The next line, without its line break; for headers.
@@ -77,7 +89,11 @@ impl Lines {
         parse: impl Fn(Text<'_>, &mut P) -> Result<(), Flaw> + Sync,
         take: impl FnMut(&mut P) -> Result<(), Kind>,
     ) -> Result<(), Error> {
-        if threads <= 1 { self.parse_here(parse, take) } else { self.parse_on(threads, parse, take) }
+        if threads <= 1 {
+            self.parse_here(parse, take)
+        } else {
+            self.parse_on(threads, parse, take)
+        }
     }
 
     fn parse_here<P: Default>(
@@ -88,7 +104,8 @@ impl Lines {
         let (mut buffer, mut piece) = (Vec::new(), P::default());
         while self.fill(&mut buffer, PIECE)? {
             let text = text(&buffer);
-            parse(text, &mut piece).map_err(|flaw| flaw.located(self.name(), self.lines_before, text))?;
+            parse(text, &mut piece)
+                .map_err(|flaw| flaw.located(self.name(), self.lines_before, text))?;
             take(&mut piece).map_err(|kind| Error::whole(self.name(), kind))?;
             self.lines_before += count_lines(text);
         }
@@ -149,7 +166,11 @@ impl Lines {
                     limit: LONGEST_LINE as u64,
                     advice: "",
                 };
-                return Err(Error::at(self.name(), self.lines_before + 1, None, kind));
+                return Err(Error::at(
+                    self.name(),
+                    Place::Line(self.lines_before + 1),
+                    kind,
+                ));
             }
             searched = buffer.len();
             goal = buffer.len() * 2;
@@ -168,14 +189,20 @@ impl Flaw {
     #[cold]
     pub(crate) fn expected(text: Text<'_>, at: usize, expected: &'static str) -> Self {
         let found = crate::error::quote_word(&text.bytes[at..text.end]);
-        Self { at, kind: Kind::Unexpected { expected, found } }
+        Self {
+            at,
+            kind: Kind::Unexpected { expected, found },
+        }
     }
 
     /// The word at `at` is `nan`, infinite or overflows.
     #[cold]
     pub(crate) fn not_finite(text: Text<'_>, at: usize) -> Self {
         let found = crate::error::quote_word(&text.bytes[at..text.end]);
-        Self { at, kind: Kind::NotFinite { found } }
+        Self {
+            at,
+            kind: Kind::NotFinite { found },
+        }
     }
 
     fn located(self, name: &str, lines_before: u64, text: Text<'_>) -> Error {
@@ -183,13 +210,20 @@ impl Flaw {
         let line = memchr::memchr_iter(b'\n', before).count() as u64;
         let start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
         let column = (self.at - start) as u64 + 1;
-        Error::at(name, lines_before + line + 1, Some(column), self.kind)
+        let place = Place::Byte {
+            line: lines_before + line + 1,
+            column,
+        };
+        Error::at(name, place, self.kind)
     }
 }
 
 /// A text with padding from somewhere else than a [`Lines`]: what `fill` leaves in a buffer.
 fn text(buffer: &[u8]) -> Text<'_> {
-    Text { bytes: buffer, end: buffer.len() - PADDING }
+    Text {
+        bytes: buffer,
+        end: buffer.len() - PADDING,
+    }
 }
 
 fn count_lines(text: Text<'_>) -> u64 {

@@ -102,7 +102,9 @@ impl Rows<'_> {
             }
             Self::Sparse(csr) => {
                 let range = csr.indptr().outer_inds_sz(row);
-                let columns = csr.indices()[range.clone()].iter().map(|&column| column as usize);
+                let columns = csr.indices()[range.clone()]
+                    .iter()
+                    .map(|&column| column as usize);
                 Box::new(columns.zip(csr.data()[range].iter().copied()))
             }
         }

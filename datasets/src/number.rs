@@ -35,7 +35,11 @@ pub(crate) fn number(text: &[u8], start: usize) -> Option<(f64, usize)> {
         exponent += written;
         at = end;
     }
-    let fast = if count == 0 || count > 19 { None } else { decimal(mantissa, exponent) };
+    let fast = if count == 0 || count > 19 {
+        None
+    } else {
+        decimal(mantissa, exponent)
+    };
     match fast {
         Some(value) => Some((if negative { -value } else { value }, at)),
         None => by_standard_library(text, start),
@@ -60,7 +64,9 @@ fn digits(text: &[u8], mut at: usize, mut mantissa: u64) -> (u64, usize) {
     loop {
         let word = load(text, at);
         let count = leading_digits(word);
-        mantissa = mantissa.wrapping_mul(POWERS_OF_TEN[count]).wrapping_add(value(word, count));
+        mantissa = mantissa
+            .wrapping_mul(POWERS_OF_TEN[count])
+            .wrapping_add(value(word, count));
         at += count;
         if count < 8 {
             return (mantissa, at - start);
@@ -120,9 +126,15 @@ fn decimal(mantissa: u64, exponent: i64) -> Option<f64> {
         // Both operands are exact, so the one operation rounds correctly.
         let power = EXACT_POWERS[exponent.unsigned_abs() as usize];
         let whole = mantissa as f64;
-        return Some(if exponent < 0 { whole / power } else { whole * power });
+        return Some(if exponent < 0 {
+            whole / power
+        } else {
+            whole * power
+        });
     }
-    (LEAST..=MOST).contains(&exponent).then(|| eisel_lemire(mantissa, exponent as i32))
+    (LEAST..=MOST)
+        .contains(&exponent)
+        .then(|| eisel_lemire(mantissa, exponent as i32))
 }
 
 /// `mantissa` × 10^`exponent`, correctly rounded, for exponents where 128 bits of 5^exponent suffice.
@@ -177,12 +189,21 @@ pub(crate) fn write_number(into: &mut impl Write, value: f64) -> io::Result<()> 
 const LEAST: i64 = -27;
 const MOST: i64 = 55;
 
-const POWERS_OF_TEN: [u64; 9] =
-    [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+const POWERS_OF_TEN: [u64; 9] = [
+    1,
+    10,
+    100,
+    1_000,
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    100_000_000,
+];
 
 const EXACT_POWERS: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
-    1e18, 1e19, 1e20, 1e21, 1e22,
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
 
 /// 5^exponent as 128 bits, the highest of them set; reciprocals rounded up, the others exact.
@@ -193,8 +214,11 @@ const fn powers_of_five() -> [u128; (MOST - LEAST + 1) as usize] {
     let mut exponent = LEAST;
     while exponent <= MOST {
         let power = 5u128.pow(exponent.unsigned_abs() as u32);
-        table[(exponent - LEAST) as usize] =
-            if exponent < 0 { reciprocal(power) } else { power << power.leading_zeros() };
+        table[(exponent - LEAST) as usize] = if exponent < 0 {
+            reciprocal(power)
+        } else {
+            power << power.leading_zeros()
+        };
         exponent += 1;
     }
     table
@@ -233,17 +257,45 @@ mod tests {
         let (value, end) = parse(text).unwrap_or_else(|| panic!("{text} is a number"));
         assert_eq!(end, text.len(), "{text}");
         let expected: f64 = text.parse().unwrap();
-        assert_eq!(value.to_bits(), expected.to_bits(), "{text}: {value} and not {expected}");
+        assert_eq!(
+            value.to_bits(),
+            expected.to_bits(),
+            "{text}: {value} and not {expected}"
+        );
     }
 
     #[test]
     fn edge_cases_agree_with_the_standard_library() {
         for text in [
-            "0", "-0", "1", "+1", "-1.5", "12345678", "123456789", ".5", "5.", "1e5", "1E-5", "1e+05",
-            "9007199254740993", "9007199254740992.5", "0.1", "0.30000000000000004", "1e22", "1e23",
-            "123456789012345678901234567890", "1e-400", "2.2250738585072011e-308", "5e-324",
-            "0.000000000000000000000000000000000001", "0.4967141530112327", "18446744073709551615",
-            "9223372036854775807e-5", "4503599627370496.5", "4503599627370497.5", "8.5e22",
+            "0",
+            "-0",
+            "1",
+            "+1",
+            "-1.5",
+            "12345678",
+            "123456789",
+            ".5",
+            "5.",
+            "1e5",
+            "1E-5",
+            "1e+05",
+            "9007199254740993",
+            "9007199254740992.5",
+            "0.1",
+            "0.30000000000000004",
+            "1e22",
+            "1e23",
+            "123456789012345678901234567890",
+            "1e-400",
+            "2.2250738585072011e-308",
+            "5e-324",
+            "0.000000000000000000000000000000000001",
+            "0.4967141530112327",
+            "18446744073709551615",
+            "9223372036854775807e-5",
+            "4503599627370496.5",
+            "4503599627370497.5",
+            "8.5e22",
         ] {
             agrees(text);
         }

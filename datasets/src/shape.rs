@@ -37,7 +37,11 @@ pub(crate) fn width(met: usize, entries: usize, options: &ReadOptions) -> Result
     match options.columns {
         Some(told) if told < met => {
             let what = "the number of features";
-            Err(Kind::Mismatch { what, expected: told as u64, found: met as u64 })
+            Err(Kind::Mismatch {
+                what,
+                expected: told as u64,
+                found: met as u64,
+            })
         }
         Some(told) => Ok(told),
         None => proven("the number of features", met, entries),
@@ -57,5 +61,18 @@ pub(crate) fn proven(what: &'static str, size: usize, entries: usize) -> Result<
         found: size.to_string(),
         limit: limit as u64,
         advice: " for so few entries\ncorrect it, or name the number of features to read it all the same",
+    })
+}
+
+/// Refuses a target that does not have one number for each row.
+pub(crate) fn one_target_a_row(targets: usize, rows: usize) -> Result<(), Kind> {
+    if targets == rows {
+        return Ok(());
+    }
+    let what = "the length of the target";
+    Err(Kind::Mismatch {
+        what,
+        expected: rows as u64,
+        found: targets as u64,
     })
 }

@@ -8,9 +8,9 @@
 
 use crate::error::Kind;
 use crate::matrix::Csc;
-use memmap2::MmapMut;
-use std::io;
-use std::sync::{Mutex, PoisonError};
+use crate::segment::Memory;
+use crate::workers;
+use std::sync::Mutex;
 
 /// Entries by range of columns.
 pub(crate) struct SparseColumns {
@@ -25,7 +25,10 @@ const WIDEST_SHIFT: u32 = 16;
 
 impl SparseColumns {
     pub(crate) fn new() -> Self {
-        Self { shift: 0, buckets: Vec::new() }
+        Self {
+            shift: 0,
+            buckets: Vec::new(),
+        }
     }
 
     /// How many entries were pushed.
@@ -95,8 +98,12 @@ impl SparseColumns {
             at_column: (column - first as usize) as u64 + 1,
         })?;
         starts.drain(..first as usize);
-        Csc::try_new_csc((rows, columns), starts, indices, values)
-            .map_err(|(.., error)| Kind::Damaged { what: "sparse matrix", reason: error.to_string() })
+        Csc::try_new_csc((rows, columns), starts, indices, values).map_err(|(.., error)| {
+            Kind::Damaged {
+                what: "sparse matrix",
+                reason: error.to_string(),
+            }
+        })
     }
 
     /// Each bucket with its parts of the final arrays.
@@ -113,7 +120,9 @@ impl SparseColumns {
             let entries = bucket.entries();
             jobs.push(Job {
                 before,
-                starts: starts.split_off_mut(..width.min(starts.len())).unwrap_or_default(),
+                starts: starts
+                    .split_off_mut(..width.min(starts.len()))
+                    .unwrap_or_default(),
                 indices: indices.split_off_mut(..entries).unwrap_or_default(),
                 values: values.split_off_mut(..entries).unwrap_or_default(),
                 bucket,
@@ -144,13 +153,25 @@ const STAGED: usize = 64;
 
 impl Bucket {
     fn new(first_column: u32) -> Self {
-        let stage =
-            Stage { length: 0, rows: [0; STAGED], columns: [0; STAGED], values: [0.0; STAGED] };
-        Self { first_column, segments: Vec::new(), stage: Box::new(stage) }
+        let stage = Stage {
+            length: 0,
+            rows: [0; STAGED],
+            columns: [0; STAGED],
+            values: [0.0; STAGED],
+        };
+        Self {
+            first_column,
+            segments: Vec::new(),
+            stage: Box::new(stage),
+        }
     }
 
     fn entries(&self) -> usize {
-        self.segments.iter().map(|segment| segment.length).sum::<usize>() + self.stage.length
+        self.segments
+            .iter()
+            .map(|segment| segment.length)
+            .sum::<usize>()
+            + self.stage.length
     }
 
     #[inline]
@@ -161,7 +182,11 @@ impl Bucket {
         stage.columns[at] = column;
         stage.values[at] = value;
         stage.length = at + 1;
-        if stage.length == STAGED { self.flush() } else { Ok(()) }
+        if stage.length == STAGED {
+            self.flush()
+        } else {
+            Ok(())
+        }
     }
 
     /// Copies what is staged into a segment. The segment may have been a narrower bucket's: then
@@ -178,7 +203,8 @@ impl Bucket {
         if self.segments.last_mut().filter(fits).is_none() {
             let entries = self.entries();
             let capacity = (entries / 8).clamp(Segment::SMALLEST, Segment::LARGEST);
-            self.segments.push(Segment::new(self.first_column, capacity)?);
+            self.segments
+                .push(Segment::new(self.first_column, capacity)?);
         }
         let segment = self.segments.last_mut().expect("one was just made sure of");
         segment.append(&self.stage);
@@ -187,14 +213,13 @@ impl Bucket {
     }
 }
 
-/// Entries of a bucket in memory of their own, which goes back to the system when dropped: an
-/// allocator would keep it, and the final arrays would take new memory beside it.
+/// Entries of a bucket.
 struct Segment {
     first_column: u32,
     length: usize,
     capacity: usize,
     /// `capacity` values, then as many rows, then as many columns.
-    memory: MmapMut,
+    memory: Memory,
 }
 
 impl Segment {
@@ -202,36 +227,41 @@ impl Segment {
     const LARGEST: usize = 1 << 18;
 
     fn new(first_column: u32, capacity: usize) -> Result<Self, Kind> {
-        let memory = MmapMut::map_anon(capacity * 14).map_err(no_memory)?;
-        Ok(Self { first_column, length: 0, capacity, memory })
+        let memory = Memory::new(capacity * 14)?;
+        Ok(Self {
+            first_column,
+            length: 0,
+            capacity,
+            memory,
+        })
     }
 
     fn append(&mut self, stage: &Stage) {
-        let range = self.length..self.length + stage.length;
-        let (values, rest) = self.memory.split_at_mut(self.capacity * 8);
-        let (rows, columns) = rest.split_at_mut(self.capacity * 4);
-        let columns = &mut columns[..self.capacity * 2];
-        bytemuck::cast_slice_mut(values)[range.clone()].copy_from_slice(&stage.values[..stage.length]);
-        bytemuck::cast_slice_mut(rows)[range.clone()].copy_from_slice(&stage.rows[..stage.length]);
-        bytemuck::cast_slice_mut(columns)[range].copy_from_slice(&stage.columns[..stage.length]);
-        self.length += stage.length;
-    }
-
-    fn rows(&self) -> &[u32] {
-        &bytemuck::cast_slice(&self.memory[self.capacity * 8..self.capacity * 12])[..self.length]
-    }
-
-    fn columns(&self) -> &[u16] {
-        &bytemuck::cast_slice(&self.memory[self.capacity * 12..self.capacity * 14])[..self.length]
+        let (start, length) = (self.length, stage.length);
+        let (rows, columns) = (self.capacity * 8, self.capacity * 12);
+        self.memory
+            .values_mut(start * 8, length)
+            .copy_from_slice(&stage.values[..length]);
+        self.memory
+            .values_mut(rows + start * 4, length)
+            .copy_from_slice(&stage.rows[..length]);
+        self.memory
+            .values_mut(columns + start * 2, length)
+            .copy_from_slice(&stage.columns[..length]);
+        self.length += length;
     }
 
     fn values(&self) -> &[f64] {
-        &bytemuck::cast_slice(&self.memory[..self.capacity * 8])[..self.length]
+        self.memory.values(0, self.length)
     }
-}
 
-pub(crate) fn no_memory(error: io::Error) -> Kind {
-    Kind::Io { action: "reserve memory", error }
+    fn rows(&self) -> &[u32] {
+        self.memory.values(self.capacity * 8, self.length)
+    }
+
+    fn columns(&self) -> &[u16] {
+        self.memory.values(self.capacity * 12, self.length)
+    }
 }
 
 /// A bucket and where its entries go.
@@ -247,33 +277,32 @@ struct Job<'a> {
 /// An entry that is there twice, by row and column.
 type Twice = (u32, usize);
 
+/// Does the jobs; of entries that are there twice, the one of the first column.
 fn run(jobs: Vec<Job<'_>>, threads: usize) -> Result<(), Twice> {
-    let jobs = Mutex::new(jobs.into_iter());
-    let work = || -> Result<(), Twice> {
-        let mut cursors = Vec::new();
-        loop {
-            let next = jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
-            match next {
-                None => return Ok(()),
-                Some(job) => job.run(&mut cursors)?,
+    let first = Mutex::new(None);
+    workers::run(jobs, threads, |job| {
+        if let Err((row, column)) = job.run() {
+            let mut first = first.lock().expect("nothing panics while it is held");
+            if first.is_none_or(|(_, before)| column < before) {
+                *first = Some((row, column));
             }
         }
-    };
-    if threads <= 1 {
-        return work();
-    }
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().try_for_each(|worker| match worker.join() {
-            Ok(result) => result,
-            Err(panic) => std::panic::resume_unwind(panic),
-        })
-    })
+    });
+    first
+        .into_inner()
+        .expect("nothing panics while it is held")
+        .map_or(Ok(()), Err)
 }
 
 impl Job<'_> {
-    fn run(self, cursors: &mut Vec<usize>) -> Result<(), Twice> {
-        let Self { bucket, before, starts, indices, values } = self;
+    fn run(self) -> Result<(), Twice> {
+        let Self {
+            bucket,
+            before,
+            starts,
+            indices,
+            values,
+        } = self;
         let first_column = bucket.first_column;
         for segment in &bucket.segments {
             let offset = (segment.first_column - first_column) as usize;
@@ -281,7 +310,7 @@ impl Job<'_> {
                 starts[offset + column as usize] += 1;
             }
         }
-        cursors.clear();
+        let mut cursors = Vec::with_capacity(starts.len());
         let mut sum = 0;
         for start in starts.iter_mut() {
             cursors.push(sum);
@@ -290,7 +319,11 @@ impl Job<'_> {
         // A segment's memory goes back as soon as its entries have moved.
         for segment in bucket.segments {
             let offset = (segment.first_column - first_column) as usize;
-            let entries = segment.columns().iter().zip(segment.rows()).zip(segment.values());
+            let entries = segment
+                .columns()
+                .iter()
+                .zip(segment.rows())
+                .zip(segment.values());
             for ((&column, &row), &value) in entries {
                 let cursor = &mut cursors[offset + column as usize];
                 indices[*cursor] = row;
@@ -309,7 +342,7 @@ impl Job<'_> {
 }
 
 /// Sorts a column by row, if it is not; the row that is there twice, if any.
-fn sort_column(rows: &mut [u32], values: &mut [f64]) -> Result<(), u32> {
+pub(crate) fn sort_column(rows: &mut [u32], values: &mut [f64]) -> Result<(), u32> {
     if rows.is_sorted_by(|a, b| a < b) {
         return Ok(());
     }
@@ -368,8 +401,21 @@ mod tests {
 
     #[test]
     fn an_entry_given_twice_is_refused() {
-        let twice = build(&[(3, 70_000, 1.0), (2, 70_000, 1.0), (3, 70_000, 1.0)], 70_001, 1);
-        assert!(matches!(twice, Err(Kind::Duplicate { row: 4, at_column: 70_001 })), "{twice:?}");
+        let twice = build(
+            &[(3, 70_000, 1.0), (2, 70_000, 1.0), (3, 70_000, 1.0)],
+            70_001,
+            1,
+        );
+        assert!(
+            matches!(
+                twice,
+                Err(Kind::Duplicate {
+                    row: 4,
+                    at_column: 70_001
+                })
+            ),
+            "{twice:?}"
+        );
     }
 
     #[test]
