@@ -35,11 +35,6 @@ impl DenseColumns {
         }
     }
 
-    /// Whole rows so far.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
     /// Appends the next values; a row may come in parts.
     pub(crate) fn push(&mut self, mut values: &[f64]) -> Result<(), Kind> {
         while !values.is_empty() {
@@ -138,7 +133,7 @@ mod tests {
             for part in values.chunks(part) {
                 builder.push(part).unwrap();
             }
-            prop_assert_eq!(builder.rows(), rows);
+            prop_assert_eq!(builder.rows, rows);
             let Matrix::Dense(array) = builder.finish(threads) else { unreachable!() };
             prop_assert!(array.indexed_iter().all(|((row, column), &value)| value == (row * columns + column) as f64));
         }

@@ -1,27 +1,49 @@
 //! Readers, partitions and generators of training data.
+//!
+//! A reader recognises format and compression, parses on all cores, holds data once, and says of
+//! what is wrong where it is and what was expected:
+//!
+//! ```
+//! use strads_datasets::{ReadOptions, Source, read_labelled};
+//!
+//! let source = Source::memory("tiny.svm", *b"1 1:0.5 3:2\n-1 2:oops\n");
+//! let error = read_labelled(&source, &ReadOptions::default()).unwrap_err();
+//! assert_eq!(
+//!     error.to_string(),
+//!     "tiny.svm, line 2, column 6: expected a number behind the colon, found \"oops\"",
+//! );
+//! ```
 
+mod bag_of_words;
 mod corpus;
 mod dense_columns;
+mod detect;
+mod documents;
 mod error;
 mod format;
 pub mod generate;
 mod input;
+mod lda_c;
 mod libsvm;
-#[cfg(test)]
-mod libsvm_tests;
 mod lines;
 mod matrix;
+mod matrix_market;
 mod npy;
 pub mod npz;
 mod number;
-#[cfg(test)]
-mod numpy_tests;
 mod options;
 mod ratings;
+mod read;
 mod segment;
 mod shape;
 mod source;
 mod sparse_columns;
+mod table;
+#[cfg(test)]
+mod tests;
+mod text;
+mod triples;
+mod vocabulary;
 mod workers;
 mod write;
 
@@ -32,24 +54,6 @@ pub use matrix::{Csc, Labelled, Matrix};
 pub use npy::Scalar;
 pub use options::{IndexBase, Progress, ReadOptions};
 pub use ratings::{Ids, Ratings};
+pub use read::{read_corpus, read_labelled, read_ratings, read_ratings_like, read_vector};
 pub use source::Source;
-pub use write::write_labelled;
-
-/// Reads features, and targets where the file has them.
-pub fn read_labelled(source: &Source, options: &ReadOptions) -> Result<Labelled, Error> {
-    let input = input::Input::open(source, options.progress.as_ref())?;
-    let threads = options.threads;
-    if input.head().starts_with(b"PK\x03\x04") {
-        let storage = input::Storage::new(source, input, options.progress.as_ref())?;
-        npz::read(&storage, options)
-    } else if input.head().starts_with(npy::MAGIC) {
-        let features = npy::Array::open(source.to_string(), input)?.matrix(threads)?;
-        Ok(Labelled {
-            features,
-            target: None,
-            names: None,
-        })
-    } else {
-        libsvm::read(lines::Lines::new(input), options)
-    }
-}
+pub use write::{write_corpus, write_labelled, write_ratings, write_vector, write_vocabulary};

@@ -4,12 +4,13 @@
 //! and `qid:` is read over: no program here ranks.
 
 use crate::error::{Error, Kind};
-use crate::lines::{Flaw, Lines, Text};
+use crate::lines::Lines;
 use crate::matrix::{Labelled, Matrix};
 use crate::number::{integer, number, write_number};
 use crate::options::{IndexBase, ReadOptions};
 use crate::shape::{RowCounter, width};
 use crate::sparse_columns::SparseColumns;
+use crate::text::{Flaw, Text, is_blank, skip_blanks};
 use std::io::{self, Write};
 
 /// Reads samples with their targets.
@@ -89,8 +90,7 @@ fn parse(text: Text<'_>, options: &ReadOptions, samples: &mut Samples) -> Result
             at = parse_row(text, end, largest, options.base, samples)?;
             samples.row_ends.push(samples.indices.len());
         }
-        at += 1 + memchr::memchr(b'\n', &text.bytes[at..text.end])
-            .expect("every line of a text has its line break");
+        at = text.line_end(at) + 1;
     }
     Ok(())
 }
@@ -265,20 +265,6 @@ fn finite(text: Text<'_>, at: usize, value: f64) -> Result<(), Flaw> {
     } else {
         Err(Flaw::not_finite(text, at))
     }
-}
-
-#[inline]
-fn skip_blanks(bytes: &[u8], mut at: usize) -> usize {
-    while is_blank(bytes[at]) {
-        at += 1;
-    }
-    at
-}
-
-/// A carriage return in front of a line break is a blank at the end of the line.
-#[inline]
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\r')
 }
 
 #[inline]

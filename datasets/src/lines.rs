@@ -8,25 +8,10 @@
 use crate::error::{Error, Kind, Place};
 use crate::input::Input;
 use crate::number::PADDING;
+use crate::text::{Flaw, Text};
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// Whole lines, each with its line break, and [`PADDING`] zeros behind.
-#[derive(Clone, Copy)]
-pub(crate) struct Text<'a> {
-    /// The lines and the zeros.
-    pub(crate) bytes: &'a [u8],
-    /// Where the lines end.
-    pub(crate) end: usize,
-}
-
-/// Something wrong at an offset of a text.
-#[derive(Debug)]
-pub(crate) struct Flaw {
-    pub(crate) at: usize,
-    pub(crate) kind: Kind,
-}
 
 /// Text by lines or pieces of many lines.
 pub(crate) struct Lines {
@@ -70,16 +55,29 @@ impl Lines {
 
     /// The next line, without its line break; for headers.
     pub(crate) fn next_line(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let Some(line) = self.peek_line()? else {
+            return Ok(None);
+        };
+        self.lines_before += 1;
+        let end = memchr::memchr(b'\n', &self.rest).expect("a line was just seen");
+        self.rest.drain(..=end);
+        Ok(Some(line))
+    }
+
+    /// As [`Self::next_line`], and the line stays the next one.
+    pub(crate) fn peek_line(&mut self) -> Result<Option<Vec<u8>>, Error> {
         let mut text = Vec::new();
         if !self.fill(&mut text, 0)? {
             return Ok(None);
         }
         text.truncate(text.len() - PADDING);
-        let end = memchr::memchr(b'\n', &text).expect("a piece ends with a line break");
-        self.rest.splice(0..0, text.drain(end + 1..));
-        self.lines_before += 1;
-        text.truncate(end - usize::from(end > 0 && text[end - 1] == b'\r'));
-        Ok(Some(text))
+        self.rest.splice(0..0, text);
+        let line = self
+            .rest
+            .split(|&byte| byte == b'\n')
+            .next()
+            .unwrap_or_default();
+        Ok(Some(line.strip_suffix(b"\r").unwrap_or(line).to_vec()))
     }
 
     /// Parses everything that is left on `threads` threads and takes the results in order.
@@ -119,6 +117,7 @@ impl Lines {
         take: impl FnMut(&mut P) -> Result<(), Kind>,
     ) -> Result<(), Error> {
         let name = self.name().to_owned();
+        let lines_before = self.lines_before;
         let supply = Mutex::new((0, self));
         let spares = Mutex::new(Vec::new());
         let (sender, receiver) = sync_channel(threads);
@@ -128,7 +127,7 @@ impl Lines {
                 scope.spawn(|| work(&supply, &spares, &parse, sender));
             }
             drop(sender);
-            take_in_order(&name, receiver, &spares, take)
+            take_in_order(&name, lines_before, receiver, &spares, take)
         })
     }
 
@@ -177,44 +176,6 @@ impl Lines {
         }
         buffer.resize(buffer.len() + PADDING, 0);
         Ok(true)
-    }
-}
-
-impl Flaw {
-    pub(crate) fn new(at: usize, kind: Kind) -> Self {
-        Self { at, kind }
-    }
-
-    /// The word at `at` is not what the format has there.
-    #[cold]
-    pub(crate) fn expected(text: Text<'_>, at: usize, expected: &'static str) -> Self {
-        let found = crate::error::quote_word(&text.bytes[at..text.end]);
-        Self {
-            at,
-            kind: Kind::Unexpected { expected, found },
-        }
-    }
-
-    /// The word at `at` is `nan`, infinite or overflows.
-    #[cold]
-    pub(crate) fn not_finite(text: Text<'_>, at: usize) -> Self {
-        let found = crate::error::quote_word(&text.bytes[at..text.end]);
-        Self {
-            at,
-            kind: Kind::NotFinite { found },
-        }
-    }
-
-    fn located(self, name: &str, lines_before: u64, text: Text<'_>) -> Error {
-        let before = &text.bytes[..self.at];
-        let line = memchr::memchr_iter(b'\n', before).count() as u64;
-        let start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
-        let column = (self.at - start) as u64 + 1;
-        let place = Place::Byte {
-            line: lines_before + line + 1,
-            column,
-        };
-        Error::at(name, place, self.kind)
     }
 }
 
@@ -274,12 +235,13 @@ fn work<P: Default>(
 
 fn take_in_order<P>(
     name: &str,
+    mut lines_before: u64,
     receiver: Receiver<Parsed<P>>,
     spares: &Mutex<Vec<P>>,
     mut take: impl FnMut(&mut P) -> Result<(), Kind>,
 ) -> Result<(), Error> {
     let mut early = BTreeMap::new();
-    let (mut next, mut lines_before) = (1, 0);
+    let mut next = 1;
     for (number, parsed) in receiver {
         early.insert(number, parsed);
         while let Some(parsed) = early.remove(&next) {
