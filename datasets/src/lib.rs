@@ -32,6 +32,7 @@ mod npy;
 pub mod npz;
 mod number;
 mod options;
+pub mod partition;
 mod ratings;
 mod read;
 mod segment;

@@ -1,12 +1,12 @@
 //! Regression problems with known coefficients: which features matter, and how much.
 
+use super::cores;
 use super::sample::{distinct, normal, power_law};
 use crate::error::{Error, Kind};
 use crate::matrix::{Csc, Labelled, Matrix};
 use crate::workers;
 use ndarray::{Array2, ArrayViewMut2, Axis, ShapeBuilder};
 use rand::RngExt;
-use std::thread::available_parallelism;
 use strads_common::random::{Stream, stream};
 
 /// What to generate.
@@ -346,10 +346,6 @@ fn add_column(features: &Matrix, column: usize, factor: f64, into: &mut [f64]) {
             }
         }
     }
-}
-
-fn cores() -> usize {
-    available_parallelism().map_or(1, usize::from)
 }
 
 #[cfg(test)]

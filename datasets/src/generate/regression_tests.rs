@@ -3,14 +3,11 @@
 
 use super::*;
 
-/// FNV-1a over the bits of everything.
 fn checksum(problem: &Problem) -> u64 {
     let mut bytes = Vec::new();
     crate::write_labelled(&problem.data, crate::Format::Npz, &mut bytes).unwrap();
     bytes.extend(format!("{:?}", problem.coefficients).bytes());
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    crate::generate::checksum(&bytes)
 }
 
 fn problem(design: Design, rows: usize, columns: usize) -> Problem {

@@ -17,6 +17,84 @@ pub(crate) fn normal(stream: &mut Stream) -> f64 {
     }
 }
 
+/// A gamma-distributed number with the given shape and scale 1, by Marsaglia and Tsang.
+pub(crate) fn gamma(stream: &mut Stream, shape: f64) -> f64 {
+    if shape < 1.0 {
+        // From the next larger shape; the product underflows to 0 for tiny shapes, as it should.
+        let boost = libm::pow(1.0 - stream.random::<f64>(), 1.0 / shape);
+        return gamma(stream, shape + 1.0) * boost;
+    }
+    let d = shape - 1.0 / 3.0;
+    let c = 1.0 / (9.0 * d).sqrt();
+    loop {
+        let x = normal(stream);
+        let t = 1.0 + c * x;
+        let v = t * t * t;
+        let u = 1.0 - stream.random::<f64>();
+        if v > 0.0 && libm::log(u) < 0.5 * x * x + d - d * v + d * libm::log(v) {
+            return d * v;
+        }
+    }
+}
+
+/// Fills `shares` with a draw from the Dirichlet distribution with these weights.
+pub(crate) fn dirichlet(stream: &mut Stream, weights: &[f64], shares: &mut [f64]) {
+    let mut sum = 0.0;
+    for (share, &weight) in shares.iter_mut().zip(weights) {
+        *share = gamma(stream, weight);
+        sum += *share;
+    }
+    if sum > 0.0 {
+        shares.iter_mut().for_each(|share| *share /= sum);
+    } else {
+        // Every draw underflowed: in the limit of tiny weights one place has everything.
+        shares[stream.random_range(0..weights.len())] = 1.0;
+    }
+}
+
+/// Draws of a place in proportion to weights, each in constant time (Walker's alias method).
+pub(crate) struct Alias {
+    /// For each place: below which of 2^32 it is itself, and which other place it is above.
+    places: Vec<(u32, u32)>,
+}
+
+impl Alias {
+    /// # Panics
+    /// If the weights do not sum to a positive number.
+    pub(crate) fn new(weights: &[f64]) -> Self {
+        let sum: f64 = weights.iter().sum();
+        assert!(sum > 0.0, "weights sum to {sum}");
+        let mut left: Vec<_> = weights
+            .iter()
+            .map(|w| w / sum * weights.len() as f64)
+            .collect();
+        let (mut small, mut large): (Vec<u32>, Vec<u32>) =
+            (0..weights.len() as u32).partition(|&place| left[place as usize] < 1.0);
+        let mut places: Vec<_> = (0..weights.len() as u32)
+            .map(|place| (u32::MAX, place))
+            .collect();
+        while let (Some(poor), Some(rich)) = (small.pop(), large.last().copied()) {
+            let own = left[poor as usize];
+            places[poor as usize] = ((own * 4_294_967_296.0) as u32, rich);
+            left[rich as usize] -= 1.0 - own;
+            if left[rich as usize] < 1.0 {
+                large.pop();
+                small.push(rich);
+            }
+        }
+        Self { places }
+    }
+
+    /// The place that a random word stands for.
+    #[inline]
+    pub(crate) fn draw(&self, word: u64) -> u32 {
+        let (high, low) = (word >> 32, word as u32);
+        let place = (high * self.places.len() as u64) >> 32;
+        let (own, other) = self.places[place as usize];
+        if low < own { place as u32 } else { other }
+    }
+}
+
 /// `count` different numbers below `end`, in ascending order, appended to `into`.
 ///
 /// # Panics
@@ -150,6 +228,37 @@ mod tests {
                 .fold(0.0, f64::max);
             assert!(worst <= 6.0 * expected.sqrt(), "{worst} off {expected}");
         }
+    }
+
+    #[test]
+    fn gamma_numbers_have_their_mean_and_variance() {
+        for shape in [0.3, 1.0, 4.5] {
+            let mut stream = stream(4, "test", 0);
+            let drawn: Vec<f64> = (0..100_000).map(|_| gamma(&mut stream, shape)).collect();
+            let mean = drawn.iter().sum::<f64>() / 1e5;
+            let variance = drawn.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 1e5;
+            assert!((mean / shape - 1.0).abs() < 0.03, "{shape} {mean}");
+            assert!((variance / shape - 1.0).abs() < 0.06, "{shape} {variance}");
+        }
+    }
+
+    #[test]
+    fn an_alias_table_draws_in_proportion_to_weights() {
+        let weights = [0.0, 5.0, 1.0, 0.0, 2.0, 0.5, 1.5];
+        let table = Alias::new(&weights);
+        let mut stream = stream(5, "test", 0);
+        let mut hits = [0; 7];
+        (0..100_000).for_each(|_| hits[table.draw(stream.random()) as usize] += 1);
+        for (hits, weight) in hits.into_iter().zip(weights) {
+            assert!((f64::from(hits) - weight * 1e4).abs() <= 40.0 * weight.sqrt() * 10.0);
+        }
+    }
+
+    #[test]
+    fn tiny_weights_give_one_place_everything() {
+        let mut shares = [0.0; 5];
+        dirichlet(&mut stream(6, "test", 0), &[1e-9; 5], &mut shares);
+        assert_eq!(shares.iter().sum::<f64>(), 1.0);
     }
 
     #[test]
