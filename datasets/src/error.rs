@@ -2,20 +2,53 @@
 //!
 //! Context is data, so that a caller can match on it; the message is one to three lines.
 
+use std::fmt;
 use std::io;
 
 /// Why data could not be read, written or generated.
 #[derive(Debug, thiserror::Error)]
-#[error("{}{kind}", place(.name, .line, .column))]
+#[error("{name}{place}{kind}")]
 pub struct Error {
     /// The file, or `standard input`.
     pub name: String,
-    /// The line, counted from 1; `None` where the format has no lines.
-    pub line: Option<u64>,
-    /// The byte in the line, counted from 1.
-    pub column: Option<u64>,
+    /// Where in it.
+    pub place: Place,
     /// What is wrong.
     pub kind: Kind,
+}
+
+/// Where in a file; everything counts from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It concerns the file as a whole.
+    Whole,
+    /// A line of text.
+    Line(u64),
+    /// A byte of a line of text.
+    Byte {
+        /// The line.
+        line: u64,
+        /// The byte in the line.
+        column: u64,
+    },
+    /// An entry of a binary array.
+    Entry {
+        /// The row.
+        row: u64,
+        /// The column.
+        column: u64,
+    },
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => f.write_str(": "),
+            Self::Line(line) => write!(f, ", line {line}: "),
+            Self::Byte { line, column } => write!(f, ", line {line}, column {column}: "),
+            Self::Entry { row, column } => write!(f, ", entry in row {row}, column {column}: "),
+        }
+    }
 }
 
 /// What is wrong.
@@ -127,37 +160,16 @@ pub enum Kind {
 impl Error {
     /// An error that concerns `name` as a whole.
     pub fn whole(name: impl Into<String>, kind: Kind) -> Self {
-        Self {
-            name: name.into(),
-            line: None,
-            column: None,
-            kind,
-        }
+        Self::at(name, Place::Whole, kind)
     }
 
-    /// An error at a line and, if known, a byte of it.
-    pub fn at(name: impl Into<String>, line: u64, column: Option<u64>, kind: Kind) -> Self {
+    /// An error at a place.
+    pub fn at(name: impl Into<String>, place: Place, kind: Kind) -> Self {
         Self {
             name: name.into(),
-            line: Some(line),
-            column,
+            place,
             kind,
         }
-    }
-}
-
-/// `name, line 3, column 14: `
-fn place(name: &str, line: &Option<u64>, column: &Option<u64>) -> String {
-    let line = line
-        .map(|line| format!(", line {line}"))
-        .unwrap_or_default();
-    let column = column
-        .map(|column| format!(", column {column}"))
-        .unwrap_or_default();
-    if name.is_empty() {
-        String::new()
-    } else {
-        format!("{name}{line}{column}: ")
     }
 }
 
@@ -195,8 +207,10 @@ mod tests {
         let found = quote_word(&[b'x'; 5000]);
         let error = Error::at(
             "a.svm",
-            3,
-            Some(14),
+            Place::Byte {
+                line: 3,
+                column: 14,
+            },
             Kind::Unexpected {
                 expected: "a number",
                 found,

@@ -51,6 +51,14 @@ impl Matrix {
         }
     }
 
+    /// The rows, to be gone through one after another: what writers need.
+    pub(crate) fn by_rows(&self) -> Rows<'_> {
+        match self {
+            Self::Dense(array) => Rows::Dense(array),
+            Self::Sparse(csc) => Rows::Sparse(csc.to_csr()),
+        }
+    }
+
     /// The bytes that the entries and their positions take.
     pub fn bytes(&self) -> usize {
         match self {
@@ -69,4 +77,36 @@ pub struct Labelled {
     pub target: Option<Vec<f64>>,
     /// One name a column, where the file has them (a table with a header).
     pub names: Option<Vec<String>>,
+}
+
+/// A matrix by rows.
+pub(crate) enum Rows<'a> {
+    Dense(&'a Array2<f64>),
+    Sparse(Csc),
+}
+
+impl Rows<'_> {
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Dense(array) => array.nrows(),
+            Self::Sparse(csr) => csr.rows(),
+        }
+    }
+
+    /// The columns and values of the entries in `row` that are not zero.
+    pub(crate) fn nonzeros(&self, row: usize) -> Box<dyn Iterator<Item = (usize, f64)> + '_> {
+        match self {
+            Self::Dense(array) => {
+                let entries = array.row(row).into_iter().copied().enumerate();
+                Box::new(entries.filter(|&(_, value)| value != 0.0))
+            }
+            Self::Sparse(csr) => {
+                let range = csr.indptr().outer_inds_sz(row);
+                let columns = csr.indices()[range.clone()]
+                    .iter()
+                    .map(|&column| column as usize);
+                Box::new(columns.zip(csr.data()[range].iter().copied()))
+            }
+        }
+    }
 }
