@@ -1,12 +1,11 @@
 //! Coordinate descent on a block of columns, for the squared loss.
 //!
-//! Epochs over the block and over its support alternate until the block's own duality gap is small
-//! enough. Where that converges slowly (correlated columns, a support as large as the sample) and
-//! the columns' Gram matrix is affordable, epochs are interleaved with [`face`](super::face) steps
-//! that solve for the whole support at once.
+//! Epochs find the support and its signs; [`face`] steps between them move the support as a whole,
+//! which is what converges where columns are correlated. The block's own duality gap says when it
+//! is enough.
 
 use super::design::{Design, Moments};
-use super::face::{Face, Step};
+use super::face::{self, Step};
 use super::kernel::vectorised;
 use super::penalty::Penalty;
 
@@ -60,8 +59,10 @@ pub struct Descended {
 
 /// No descent needs more rounds; one that does not converge must not hang.
 const ROUNDS: usize = 20_000;
-/// Epochs over the support between two looks at the gap.
-const SUPPORT_EPOCHS: usize = 4;
+/// Epochs over the support before a face step.
+const SUPPORT_EPOCHS: usize = 2;
+/// Iterations of the first face step.
+const FACE_ITERATIONS: usize = 8;
 
 impl View<'_> {
     /// x̃ⱼᵀ r.
@@ -76,7 +77,9 @@ impl View<'_> {
     /// r ← r + a x̃ⱼ.
     #[inline(always)]
     pub fn add_scaled(self, a: f64, j: usize, r: &mut Residual) {
-        self.design.column(j).add_scaled(a * self.moments.factor[j], &mut r.parts);
+        self.design
+            .column(j)
+            .add_scaled(a * self.moments.factor[j], &mut r.parts);
         r.offset -= a * self.moments.shift[j];
     }
 
@@ -88,25 +91,34 @@ impl View<'_> {
 }
 
 /// Minimises over `block` with everything else fixed.
-pub fn descend(view: View, block: &mut Block, r: &mut Residual, effort: Effort, face: &mut Face) -> Descended {
-    let mut work = Work { view, block, r, updates: 0, support: Vec::new() };
+pub fn descend(view: View, block: &mut Block, r: &mut Residual, effort: Effort) -> Descended {
+    let mut work = Work {
+        view,
+        block,
+        r,
+        updates: 0,
+        support: Vec::new(),
+    };
     let worst_before = work.worst();
     match effort {
         Effort::Epochs(epochs) => {
             work.epoch();
             work.find_support();
-            for k in 0..epochs {
-                work.support_epoch(k % 2 == 0);
+            for _ in 0..epochs {
+                work.support_epoch();
             }
         }
-        Effort::Gap(goal) => work.until(goal, worst_before, face),
+        Effort::Gap(goal) => work.until(goal, worst_before),
     }
     let Work { updates, r, .. } = work;
     let offset = std::mem::take(&mut r.offset);
     if offset != 0.0 {
         r.parts.iter_mut().for_each(|part| *part += offset);
     }
-    Descended { worst_before, updates }
+    Descended {
+        worst_before,
+        updates,
+    }
 }
 
 struct Work<'a> {
@@ -119,28 +131,24 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn until(&mut self, goal: f64, worst: f64, face: &mut Face) {
-        let target = self.squared_target();
-        let mut pace = Pace::new(self.gap(&target, worst));
+    fn until(&mut self, goal: f64, worst: f64) {
+        let target = self.target();
+        let mut gap = self.gap(&target, worst);
+        let mut iterations = FACE_ITERATIONS;
         for _ in 0..ROUNDS {
-            if pace.gap <= goal {
+            if gap <= goal {
                 return;
             }
             self.epoch();
             self.find_support();
-            for k in 0..SUPPORT_EPOCHS {
-                self.support_epoch(k % 2 == 0);
+            for _ in 0..SUPPORT_EPOCHS {
+                self.support_epoch();
             }
-            pace.round(self.gap(&target, self.worst()), self.epoch_cost());
-            let step_cost = face.cost(self.view, &self.block.columns, &self.support);
-            // Steps are tried once epochs have cost as much and would cost as much again: never
-            // more than twice the cheaper of the two ways.
-            if pace.spent > step_cost
-                && pace.ahead(goal) > step_cost
-                && face.step(self.view, self.block, &self.support, self.r) == Step::Taken
-            {
-                pace = Pace::new(self.gap(&target, self.worst()));
+            // A face that was the right one so far is worth going further on.
+            if face::step(self.view, self.block, &self.support, self.r, iterations) == Step::Whole {
+                iterations *= 2;
             }
+            gap = self.gap(&target, self.worst());
         }
     }
 
@@ -159,13 +167,20 @@ impl Work<'_> {
     }
 
     /// One pass over the columns whose coefficients are not zero.
-    fn support_epoch(&mut self, backward: bool) {
-        let Self { view, block, r, support, .. } = self;
+    fn support_epoch(&mut self) {
+        let Self {
+            view,
+            block,
+            r,
+            support,
+            ..
+        } = self;
         vectorised(
             #[inline(always)]
             || {
-                let mut visit = |&k: &usize| minimise(*view, block.columns[k] as usize, &mut block.beta[k], r);
-                if backward { support.iter().rev().for_each(&mut visit) } else { support.iter().for_each(&mut visit) }
+                for &k in support.iter() {
+                    minimise(*view, block.columns[k] as usize, &mut block.beta[k], r);
+                }
             },
         );
         self.updates += self.support.len() as u64;
@@ -173,7 +188,8 @@ impl Work<'_> {
 
     fn find_support(&mut self) {
         self.support.clear();
-        self.support.extend((0..self.block.beta.len()).filter(|&k| self.block.beta[k] != 0.0));
+        self.support
+            .extend((0..self.block.beta.len()).filter(|&k| self.block.beta[k] != 0.0));
     }
 
     /// The largest |correlation| of a column of the block.
@@ -183,13 +199,15 @@ impl Work<'_> {
             #[inline(always)]
             || {
                 let pairs = block.columns.iter().zip(&block.beta);
-                pairs.fold(0.0, |worst: f64, (&j, &beta)| worst.max(view.correlation(j as usize, beta, r).abs()))
+                pairs.fold(0.0, |worst: f64, (&j, &beta)| {
+                    worst.max(view.correlation(j as usize, beta, r).abs())
+                })
             },
         )
     }
 
-    /// What the block has to explain: r + X β over the block, as ‖·‖² and the vector itself.
-    fn squared_target(&self) -> Residual {
+    /// What the block has to explain: r + X β over the block.
+    fn target(&self) -> Residual {
         let mut target = self.r.clone();
         vectorised(
             #[inline(always)]
@@ -215,42 +233,6 @@ impl Work<'_> {
         let beta = self.block.beta.iter().copied();
         squared_gap(own / rows, cross / rows, worst, beta, self.view.penalty)
     }
-
-    /// What one round of epochs costs, in multiplications.
-    fn epoch_cost(&self) -> f64 {
-        let stored = |j: u32| self.view.design.stored(j as usize) as f64;
-        let whole: f64 = self.block.columns.iter().map(|&j| stored(j)).sum();
-        let support: f64 = self.support.iter().map(|&k| stored(self.block.columns[k])).sum();
-        2.5 * whole + 2.0 * SUPPORT_EPOCHS as f64 * support
-    }
-}
-
-/// How fast the gap shrinks, and what that costs.
-struct Pace {
-    start: f64,
-    gap: f64,
-    spent: f64,
-}
-
-impl Pace {
-    fn new(gap: f64) -> Self {
-        Self { start: gap, gap, spent: 0.0 }
-    }
-
-    fn round(&mut self, gap: f64, cost: f64) {
-        // A gap may rise for a round; the best one so far says more about the pace.
-        self.gap = gap.min(self.gap);
-        self.spent += cost;
-    }
-
-    /// What it costs to reach `goal` at the pace so far.
-    fn ahead(&self, goal: f64) -> f64 {
-        if self.gap <= goal {
-            return 0.0;
-        }
-        let gained = (self.start / self.gap).ln();
-        self.spent * (self.gap / goal).ln() / gained.max(1e-3)
-    }
 }
 
 /// Minimises over one coefficient.
@@ -262,7 +244,9 @@ fn minimise(view: View, j: usize, beta: &mut f64, r: &mut Residual) {
     }
     let rows = view.design.rows() as f64;
     let curvature = square / rows;
-    let new = view.penalty.minimise(curvature, view.dot(j, r) / rows + curvature * *beta);
+    let new = view
+        .penalty
+        .minimise(curvature, view.dot(j, r) / rows + curvature * *beta);
     if new != *beta {
         view.add_scaled(*beta - new, j, r);
         *beta = new;
@@ -281,8 +265,16 @@ pub fn squared_gap(
     let square: f64 = beta.clone().map(|b| b * b).sum();
     let primal = 0.5 * own + penalty.value(beta);
     let weight = own + penalty.l2 * square;
-    let limit = if worst > 0.0 { penalty.l1 / worst } else { f64::INFINITY };
-    let scale = if weight > 0.0 { (cross / weight).clamp(-limit, limit) } else { 0.0 };
+    let limit = if worst > 0.0 {
+        penalty.l1 / worst
+    } else {
+        f64::INFINITY
+    };
+    let scale = if weight > 0.0 {
+        (cross / weight).clamp(-limit, limit)
+    } else {
+        0.0
+    };
     let dual = scale * cross - 0.5 * scale * scale * weight;
     (primal - dual).max(0.0)
 }

@@ -24,7 +24,10 @@ enum Store {
     I8(Vec<i8>),
     Sparse(Csc),
     /// Every stored entry is 1.
-    Ones { starts: Vec<usize>, rows: Vec<u32> },
+    Ones {
+        starts: Vec<usize>,
+        rows: Vec<u32>,
+    },
 }
 
 /// One column as it is stored.
@@ -58,7 +61,11 @@ impl Design {
             }
             Matrix::Sparse(csc) => Store::Sparse(csc),
         };
-        Self { rows, columns, store }
+        Self {
+            rows,
+            columns,
+            store,
+        }
     }
 
     /// The number of samples.
@@ -180,7 +187,11 @@ impl Moments {
         // What cancellation leaves of a constant column is not a spread.
         let constant = spread <= 1e-12 * square;
         let deviation = (spread / rows).sqrt();
-        let factor = if scaling.scale && !constant { 1.0 / deviation } else { 1.0 };
+        let factor = if scaling.scale && !constant {
+            1.0 / deviation
+        } else {
+            1.0
+        };
         let seen = if !scaling.centre {
             square
         } else if constant {
@@ -190,7 +201,8 @@ impl Moments {
         };
         self.square.push(seen * factor * factor);
         self.factor.push(factor);
-        self.shift.push(if scaling.centre { mean * factor } else { 0.0 });
+        self.shift
+            .push(if scaling.centre { mean * factor } else { 0.0 });
     }
 }
 

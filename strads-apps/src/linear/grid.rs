@@ -25,7 +25,9 @@ impl Grid {
             Self::Path { count: 1, .. } => vec![largest],
             Self::Path { count, min_ratio } => {
                 let step = min_ratio.ln() / (count - 1) as f64;
-                (0..count).map(|k| largest * (step * k as f64).exp()).collect()
+                (0..count)
+                    .map(|k| largest * (step * k as f64).exp())
+                    .collect()
             }
         }
     }

@@ -85,7 +85,8 @@ pub fn add_scaled<E: Entry>(a: f64, x: &[E], r: &mut [f64]) {
 /// Σᵢ xᵢ and Σᵢ xᵢ² of a short column, such as a sparse one's values.
 #[inline(always)]
 pub fn sums_short(x: &[f64]) -> (f64, f64) {
-    x.iter().fold((0.0, 0.0), |(sum, square), &x| (sum + x, square + x * x))
+    x.iter()
+        .fold((0.0, 0.0), |(sum, square), &x| (sum + x, square + x * x))
 }
 
 /// Σᵢ xᵢ and Σᵢ xᵢ².
@@ -112,7 +113,9 @@ pub fn sums<E: Entry>(x: &[E]) -> (f64, f64) {
 /// several partial sums or unchecked indexing do not make it faster.
 #[inline(always)]
 pub fn dot_sparse(rows: &[u32], values: &[f64], r: &[f64]) -> f64 {
-    rows.iter().zip(values).fold(0.0, |sum, (&row, &value)| sum + value * r[row as usize])
+    rows.iter()
+        .zip(values)
+        .fold(0.0, |sum, (&row, &value)| sum + value * r[row as usize])
 }
 
 /// As [`dot_sparse`] where every stored entry is 1.

@@ -12,7 +12,10 @@ pub struct Penalty {
 impl Penalty {
     /// The penalty of strength `lambda` of which `l1_ratio` is on the absolute values.
     pub fn elastic_net(lambda: f64, l1_ratio: f64) -> Self {
-        Self { l1: lambda * l1_ratio, l2: lambda * (1.0 - l1_ratio) }
+        Self {
+            l1: lambda * l1_ratio,
+            l2: lambda * (1.0 - l1_ratio),
+        }
     }
 
     /// Its value at the given coefficients.

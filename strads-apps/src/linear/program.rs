@@ -13,7 +13,6 @@ use strads::{Moved, Plan, Program, Round, Shares};
 
 use super::descent::{Block, Descended, Effort, Residual, View, descend, squared_gap};
 use super::design::{Design, Moments, Scaling};
-use super::face::Face;
 use super::grid::Grid;
 use super::penalty::Penalty;
 use super::scan::{ANCHORS, Found, Look, Part};
@@ -112,7 +111,6 @@ enum Next {
 pub struct Worker {
     design: Arc<Design>,
     part: Part,
-    face: Face,
 }
 
 /// What goes out.
@@ -164,13 +162,17 @@ const SHARED_EPOCHS: usize = 4;
 /// How often a working set is divided before one worker finishes it.
 const SHARED_ROUNDS: usize = 6;
 /// Passes over a working set that a descent takes, roughly.
-fn EPS() -> usize { std::env::var("EPS").map_or(40, |v| v.parse().unwrap()) }
+const EPOCHS_PER_SCAN: usize = 16;
 
 impl Lasso {
     /// A program for `target` on `design`.
     pub fn new(design: Arc<Design>, target: &[f64], settings: Settings) -> Self {
         let rows = target.len() as f64;
-        let mean = if settings.scaling.centre { target.iter().sum::<f64>() / rows } else { 0.0 };
+        let mean = if settings.scaling.centre {
+            target.iter().sum::<f64>() / rows
+        } else {
+            0.0
+        };
         let values: Vec<f64> = target.iter().map(|y| y - mean).collect();
         let null = 0.5 * values.iter().map(|y| y * y).sum::<f64>() / rows;
         let residual = Arc::new(values.clone());
@@ -184,7 +186,10 @@ impl Lasso {
             anchors: vec![Arc::clone(&residual)],
             residual,
             working: Vec::new(),
-            affordable: (0..design.columns()).map(|j| design.stored(j)).sum::<usize>() / EPS(),
+            affordable: (0..design.columns())
+                .map(|j| design.stored(j))
+                .sum::<usize>()
+                / EPOCHS_PER_SCAN,
             shared_rounds: 0,
             goal: 0.0,
             next: Next::Survey,
@@ -200,7 +205,10 @@ impl Lasso {
     /// One worker's shard each, for the program's design.
     pub fn workers(&self, count: usize) -> Vec<Worker> {
         let parts = Part::divide(&self.design, count);
-        let worker = |part| Worker { design: Arc::clone(&self.design), part, face: Face::default() };
+        let worker = |part| Worker {
+            design: Arc::clone(&self.design),
+            part,
+        };
         parts.into_iter().map(worker).collect()
     }
 
@@ -215,7 +223,11 @@ impl Lasso {
     }
 
     fn view(&self) -> View<'_> {
-        View { design: &self.design, moments: &self.moments, penalty: self.penalty }
+        View {
+            design: &self.design,
+            moments: &self.moments,
+            penalty: self.penalty,
+        }
     }
 }
 
@@ -235,15 +247,32 @@ impl Program for Lasso {
     fn push(worker: &mut Worker, task: Task) -> Share {
         let design = &worker.design;
         match task {
-            Task::Survey { residual, scaling, wanted } => {
+            Task::Survey {
+                residual,
+                scaling,
+                wanted,
+            } => {
                 let (moments, found) = worker.part.survey(design, &residual, scaling, wanted);
                 Share::Surveyed(worker.part.chunks.clone(), moments, found)
             }
             Task::Scan(look) => Share::Found(worker.part.scan(design, &look)),
-            Task::Descend { mut block, residual, moments, penalty, effort } => {
-                let view = View { design, moments: &moments, penalty };
-                let mut r = Residual { parts: residual.to_vec(), offset: 0.0 };
-                let descended = descend(view, &mut block, &mut r, effort, &mut worker.face);
+            Task::Descend {
+                mut block,
+                residual,
+                moments,
+                penalty,
+                effort,
+            } => {
+                let view = View {
+                    design,
+                    moments: &moments,
+                    penalty,
+                };
+                let mut r = Residual {
+                    parts: residual.to_vec(),
+                    offset: 0.0,
+                };
+                let descended = descend(view, &mut block, &mut r, effort);
                 Share::Descended(block, r.parts, descended)
             }
         }
@@ -281,7 +310,11 @@ impl Lasso {
             self.anchors.clear();
         }
         self.anchors.push(Arc::clone(&self.residual));
-        let distances = self.anchors.iter().map(|anchor| distance(anchor, &self.residual)).collect();
+        let distances = self
+            .anchors
+            .iter()
+            .map(|anchor| distance(anchor, &self.residual))
+            .collect();
         let pull = |&j: &u32| (j, self.penalty.l2 * self.beta[j as usize]);
         let look = Look {
             moments: Arc::clone(&self.moments),
@@ -298,12 +331,17 @@ impl Lasso {
     fn plan_descent(&mut self, workers: usize) -> Plan<Task> {
         let stored = |&j: &u32| self.design.stored(j as usize) as u64;
         let cost: u64 = self.working.iter().map(stored).sum();
-        let shared = workers > 1 && self.shared_rounds < SHARED_ROUNDS && cost as usize > WORTH_SHARING;
-        let (count, effort) =
-            if shared { (workers, Effort::Epochs(SHARED_EPOCHS)) } else { (1, Effort::Gap(self.goal)) };
+        let shared =
+            workers > 1 && self.shared_rounds < SHARED_ROUNDS && cost as usize > WORTH_SHARING;
+        let (count, effort) = if shared {
+            (workers, Effort::Epochs(SHARED_EPOCHS))
+        } else {
+            (1, Effort::Gap(self.goal))
+        };
         let blocks = Blocks::balanced(self.working.iter().copied(), count, stored);
         let mut plan = Plan::new();
-        for (worker, (mut columns, load)) in blocks.blocks.into_iter().zip(blocks.loads).enumerate() {
+        for (worker, (mut columns, load)) in blocks.blocks.into_iter().zip(blocks.loads).enumerate()
+        {
             columns.sort_unstable();
             let beta = columns.iter().map(|&j| self.beta[j as usize]).collect();
             let entries = columns.len();
@@ -314,7 +352,9 @@ impl Lasso {
                 penalty: self.penalty,
                 effort,
             };
-            plan.assign(worker, task).costing(load as f64).holding(entries);
+            plan.assign(worker, task)
+                .costing(load as f64)
+                .holding(entries);
         }
         plan
     }
@@ -322,11 +362,16 @@ impl Lasso {
     /// After the survey: the grid is known, and the first λ begins.
     fn begin(&mut self, shares: Shares<Self>) {
         let columns = self.design.columns();
-        let mut moments =
-            Moments { square: vec![0.0; columns], shift: vec![0.0; columns], factor: vec![0.0; columns] };
+        let mut moments = Moments {
+            square: vec![0.0; columns],
+            shift: vec![0.0; columns],
+            factor: vec![0.0; columns],
+        };
         let mut found = Found::default();
         for share in shares.into_values() {
-            let Share::Surveyed(chunks, part, part_found) = share else { unreachable!("a survey was planned") };
+            let Share::Surveyed(chunks, part, part_found) = share else {
+                unreachable!("a survey was planned")
+            };
             for (at, j) in chunks.into_iter().flatten().enumerate() {
                 moments.square[j] = part.square[at];
                 moments.shift[j] = part.shift[at];
@@ -335,7 +380,10 @@ impl Lasso {
             found = found.merge(part_found, self.wanted());
         }
         self.moments = Arc::new(moments);
-        self.lambdas = self.settings.grid.lambdas(found.worst / self.settings.l1_ratio);
+        self.lambdas = self
+            .settings
+            .grid
+            .lambdas(found.worst / self.settings.l1_ratio);
         self.found = found;
         self.enter();
     }
@@ -363,12 +411,22 @@ impl Lasso {
         }
         let beta = self.support.iter().map(|&j| self.beta[j as usize]);
         let primal = 0.5 * own / rows + self.penalty.value(beta.clone());
-        let gap = squared_gap(own / rows, cross / rows, self.found.worst, beta, self.penalty);
+        let gap = squared_gap(
+            own / rows,
+            cross / rows,
+            self.found.worst,
+            beta,
+            self.penalty,
+        );
         self.standing = Standing {
             lambda: self.lambdas[self.at],
             primal,
             gap,
-            relative_gap: if self.target.null > 0.0 { gap / self.target.null } else { 0.0 },
+            relative_gap: if self.target.null > 0.0 {
+                gap / self.target.null
+            } else {
+                0.0
+            },
             nonzeros: self.support.len(),
             updates: self.standing.updates,
         };
@@ -377,8 +435,14 @@ impl Lasso {
     /// The next working set: the support and the worst violators.
     fn choose(&mut self) {
         self.working = self.support.clone();
-        let mut fresh = self.found.violators.iter().map(|&(j, _)| j).filter(|&j| self.beta[j as usize] == 0.0);
-        self.working.extend(fresh.by_ref().take(self.support.len().max(SMALLEST)));
+        let mut fresh = self
+            .found
+            .violators
+            .iter()
+            .map(|&(j, _)| j)
+            .filter(|&j| self.beta[j as usize] == 0.0);
+        self.working
+            .extend(fresh.by_ref().take(self.support.len().max(SMALLEST)));
         let stored = |j: u32| self.design.stored(j as usize);
         let mut load: usize = self.working.iter().map(|&j| stored(j)).sum();
         self.working.extend(fresh.take_while(|&j| {
@@ -397,20 +461,33 @@ impl Lasso {
         let mut moves = Vec::new();
         let mut worst: f64 = 0.0;
         for share in shares.into_values() {
-            let Share::Descended(block, residual, done) = share else { unreachable!("a descent was planned") };
+            let Share::Descended(block, residual, done) = share else {
+                unreachable!("a descent was planned")
+            };
             self.standing.updates += done.updates;
             worst = worst.max(done.worst_before);
             moves.push((block, residual));
         }
         if let [(block, residual)] = &mut moves[..] {
             self.residual = Arc::new(std::mem::take(residual));
-            let block = std::mem::replace(block, Block { columns: Vec::new(), beta: Vec::new() });
+            let block = std::mem::replace(
+                block,
+                Block {
+                    columns: Vec::new(),
+                    beta: Vec::new(),
+                },
+            );
             self.place(&block, 1.0);
             self.next = Next::Scan;
         } else {
             self.combine(&moves, worst);
         }
-        self.support = self.working.iter().copied().filter(|&j| self.beta[j as usize] != 0.0).collect();
+        self.support = self
+            .working
+            .iter()
+            .copied()
+            .filter(|&j| self.beta[j as usize] != 0.0)
+            .collect();
     }
 
     /// Adds up the moves of several blocks, or half of each if their sum gains too little: by
@@ -419,14 +496,21 @@ impl Lasso {
         let before = self.objective(&self.residual);
         let gap_before = self.working_gap(worst);
         self.shared_rounds += 1;
-        let old: Vec<f64> = self.working.iter().map(|&j| self.beta[j as usize]).collect();
+        let old: Vec<f64> = self
+            .working
+            .iter()
+            .map(|&j| self.beta[j as usize])
+            .collect();
         let start = Arc::clone(&self.residual);
 
         let mut promised = 0.0;
         for (block, residual) in moves {
             self.place(block, 1.0);
             promised += before - self.objective(residual);
-            self.working.iter().zip(&old).for_each(|(&j, &b)| self.beta[j as usize] = b);
+            self.working
+                .iter()
+                .zip(&old)
+                .for_each(|(&j, &b)| self.beta[j as usize] = b);
         }
         for length in [1.0, 1.0 / moves.len() as f64] {
             let mut together = start.to_vec();
@@ -443,7 +527,10 @@ impl Lasso {
             }
             self.shared_rounds = SHARED_ROUNDS;
             if length == 1.0 {
-                self.working.iter().zip(&old).for_each(|(&j, &b)| self.beta[j as usize] = b);
+                self.working
+                    .iter()
+                    .zip(&old)
+                    .for_each(|(&j, &b)| self.beta[j as usize] = b);
             }
         }
         if gap_before <= self.goal {
@@ -455,7 +542,11 @@ impl Lasso {
     fn place(&mut self, block: &Block, length: f64) {
         for (&j, &new) in block.columns.iter().zip(&block.beta) {
             let beta = &mut self.beta[j as usize];
-            *beta = if length == 1.0 { new } else { *beta + length * (new - *beta) };
+            *beta = if length == 1.0 {
+                new
+            } else {
+                *beta + length * (new - *beta)
+            };
         }
     }
 
@@ -480,9 +571,14 @@ impl Lasso {
     /// After a scan: the gap says whether this λ is solved.
     fn look(&mut self, shares: Shares<Self>) {
         let wanted = self.wanted();
-        self.found = Found { worst: self.penalty.l1.min(self.threshold()), ..Found::default() };
+        self.found = Found {
+            worst: self.penalty.l1.min(self.threshold()),
+            ..Found::default()
+        };
         for share in shares.into_values() {
-            let Share::Found(found) = share else { unreachable!("a scan was planned") };
+            let Share::Found(found) = share else {
+                unreachable!("a scan was planned")
+            };
             self.found = std::mem::take(&mut self.found).merge(found, wanted);
         }
         self.assess();
@@ -513,7 +609,7 @@ impl Lasso {
 
     /// How many violators a scan reports: as many as the next working set could take.
     fn wanted(&self) -> usize {
-        let mean = (self.affordable * EPS() / self.design.columns()).max(1);
+        let mean = (self.affordable * EPOCHS_PER_SCAN / self.design.columns()).max(1);
         (2 * self.support.len()).max(SMALLEST) + self.affordable / mean
     }
 
@@ -530,5 +626,9 @@ impl Lasso {
 const GOAL: f64 = 0.1;
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b) * (a - b))
+        .sum::<f64>()
+        .sqrt()
 }

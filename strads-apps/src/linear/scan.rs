@@ -65,7 +65,9 @@ impl Part {
     /// Divides the columns of `design` among `workers` by what reading them costs.
     pub fn divide(design: &Design, workers: usize) -> Vec<Self> {
         let columns = design.columns();
-        let chunks = (0..columns).step_by(CHUNK).map(|start| start..(start + CHUNK).min(columns));
+        let chunks = (0..columns)
+            .step_by(CHUNK)
+            .map(|start| start..(start + CHUNK).min(columns));
         let cost = |chunk: &Range<usize>| chunk.clone().map(|j| design.stored(j) as u64 + 8).sum();
         let blocks = Blocks::balanced(chunks, workers, cost).blocks;
         blocks.into_iter().map(Self::new).collect()
@@ -74,7 +76,11 @@ impl Part {
     fn new(mut chunks: Vec<Range<usize>>) -> Self {
         chunks.sort_unstable_by_key(|chunk| chunk.start);
         let columns = chunks.iter().map(Range::len).sum();
-        Self { chunks, known: vec![UNKNOWN; columns], anchor: vec![0; columns] }
+        Self {
+            chunks,
+            known: vec![UNKNOWN; columns],
+            anchor: vec![0; columns],
+        }
     }
 
     /// The first look at all columns: their moments (in the order of the chunks), and the
@@ -91,10 +97,16 @@ impl Part {
         let rows = design.rows() as f64;
         let mut at = 0;
         for chunk in &self.chunks {
-            for (j, (sum, square, product)) in chunk.clone().zip(survey(design, chunk.clone(), residual)) {
+            for (j, (sum, square, product)) in
+                chunk.clone().zip(survey(design, chunk.clone(), residual))
+            {
                 moments.push(scaling, design.rows(), (sum, square));
                 let matters = moments.square[at] > 0.0;
-                let correlation = if matters { (product * moments.factor[at] / rows).abs() } else { 0.0 };
+                let correlation = if matters {
+                    (product * moments.factor[at] / rows).abs()
+                } else {
+                    0.0
+                };
                 self.known[at] = correlation;
                 violators.push((j as u32, correlation));
                 at += 1;
@@ -111,9 +123,17 @@ impl Part {
             self.anchor.fill(0);
         }
         let rows = design.rows() as f64;
-        let drift: Vec<f64> = look.distances.iter().map(|distance| distance / rows).collect();
+        let drift: Vec<f64> = look
+            .distances
+            .iter()
+            .map(|distance| distance / rows)
+            .collect();
         let newest = (drift.len() - 1) as u8;
-        let Self { chunks, known, anchor } = self;
+        let Self {
+            chunks,
+            known,
+            anchor,
+        } = self;
         let (mut violators, mut computed) = (Vec::new(), 0);
         vectorised(
             #[inline(always)]
@@ -125,7 +145,8 @@ impl Part {
                         let square = look.moments.square[j];
                         let bound = known[at] + drift[usize::from(anchor[at])] * square.sqrt();
                         if bound > look.threshold && square > 0.0 {
-                            let product = look.moments.factor[j] * design.column(j).dot(&look.residual);
+                            let product =
+                                look.moments.factor[j] * design.column(j).dot(&look.residual);
                             let pull = pulled.of(j);
                             let correlation = (product / rows - pull.unwrap_or(0.0)).abs();
                             // A coefficient that is not zero may change λ₂ β, which no bound covers.
@@ -147,21 +168,32 @@ impl Part {
 
 impl Found {
     fn new(mut violators: Vec<(u32, f64)>, wanted: usize, threshold: f64, computed: usize) -> Self {
-        let worst = violators.iter().fold(threshold, |worst: f64, &(_, c)| worst.max(c));
+        let worst = violators
+            .iter()
+            .fold(threshold, |worst: f64, &(_, c)| worst.max(c));
         let order = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
         if wanted < violators.len() {
             violators.select_nth_unstable_by(wanted, order);
             violators.truncate(wanted);
         }
         violators.sort_unstable_by(order);
-        Self { worst, violators, computed }
+        Self {
+            worst,
+            violators,
+            computed,
+        }
     }
 
     /// What two parts found together.
     pub fn merge(mut self, other: Self, wanted: usize) -> Self {
         self.violators.extend(other.violators);
         let computed = self.computed + other.computed;
-        Self::new(self.violators, wanted, self.worst.max(other.worst), computed)
+        Self::new(
+            self.violators,
+            wanted,
+            self.worst.max(other.worst),
+            computed,
+        )
     }
 }
 
@@ -172,7 +204,9 @@ struct Pulled<'a> {
 
 impl<'a> Pulled<'a> {
     fn from(pulled: &'a [(u32, f64)], start: usize) -> Self {
-        Self { rest: &pulled[pulled.partition_point(|&(j, _)| (j as usize) < start)..] }
+        Self {
+            rest: &pulled[pulled.partition_point(|&(j, _)| (j as usize) < start)..],
+        }
     }
 
     /// λ₂ β of column `j` if β is not zero; asked in ascending order.
