@@ -2,6 +2,7 @@
 
 mod console;
 mod failure;
+mod mf;
 mod options;
 
 use std::process::ExitCode;
