@@ -187,23 +187,25 @@ fn batch<S: Simd, const N: usize, const NON_NEGATIVE: bool>(
     user.aside.travelled += step.adapt * step.item_square * user_gain;
 
     let keep_p = simd.splat_f32s(1.0 - user_rate * step.lambda * N as f32);
-    let zero = simd.splat_f32s(0.0);
-    let floor = |x| {
-        if NON_NEGATIVE {
-            simd.max_f32s(x, zero)
-        } else {
-            x
-        }
-    };
     for (d, p) in user.p.iter_mut().enumerate() {
         let old = *p;
         let mut new = simd.mul_f32s(old, keep_p);
         for j in 0..N {
             let q = &mut items.q[starts[j] + d];
             new = simd.mul_add_f32s(toward_q[j], *q, new);
-            *q = floor(simd.mul_add_f32s(toward_p[j], old, simd.mul_f32s(*q, keep_q[j])));
+            let moved = simd.mul_add_f32s(toward_p[j], old, simd.mul_f32s(*q, keep_q[j]));
+            *q = floored::<S, NON_NEGATIVE>(simd, moved);
         }
-        *p = floor(new);
+        *p = floored::<S, NON_NEGATIVE>(simd, new);
+    }
+}
+
+#[inline(always)]
+fn floored<S: Simd, const NON_NEGATIVE: bool>(simd: S, x: S::f32s) -> S::f32s {
+    if NON_NEGATIVE {
+        simd.max_f32s(x, simd.splat_f32s(0.0))
+    } else {
+        x
     }
 }
 
@@ -223,13 +225,21 @@ pub fn dots<S: Simd, const N: usize>(
             sums[j] = simd.mul_add_f32s(p, rows[j][d], sums[j]);
         }
     }
-    sums.map(|sum| simd.reduce_sum_f32s(sum))
+    // A loop and no closure: a closure is not compiled for the instruction set of its surroundings.
+    let mut dots = [0.0; N];
+    for (dot, sum) in dots.iter_mut().zip(sums) {
+        *dot = simd.reduce_sum_f32s(sum);
+    }
+    dots
 }
 
 #[inline(always)]
 fn square<S: Simd>(simd: S, p: &[S::f32s]) -> f32 {
-    let sum = |sum, &x| simd.mul_add_f32s(x, x, sum);
-    simd.reduce_sum_f32s(p.iter().fold(simd.splat_f32s(0.0), sum))
+    let mut sum = simd.splat_f32s(0.0);
+    for &x in p {
+        sum = simd.mul_add_f32s(x, x, sum);
+    }
+    simd.reduce_sum_f32s(sum)
 }
 
 /// A row is whole cache lines, and a vector is never longer than one: nothing is left over.
