@@ -20,7 +20,9 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Mf(mf::Args),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -34,5 +36,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
-    match command {}
+    match command {
+        Command::Mf(args) => mf::run(args),
+    }
 }

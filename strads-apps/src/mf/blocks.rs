@@ -65,6 +65,8 @@ pub struct Shape {
     pub rank: usize,
     /// How the ratings are cut.
     pub cut: Cut,
+    /// First entries are uniform in ±reach, or in 0..reach if they may not be negative.
+    pub reach: f32,
     /// No entry is below 0.
     pub non_negative: bool,
 }
@@ -105,12 +107,11 @@ impl Blocks {
             ids.iter().for_each(|&id| known[id as usize] = true);
             known
         };
-        let reach = 0.5 / (shape.rank as f32).sqrt();
         let draw = |parts, known: Vec<bool>, purpose: &str| {
             let mut random = stream(shape.cut.seed, purpose, 0);
             Grid::rows(parts, shape.rank, |id, rows, at| {
                 if known[id as usize] {
-                    rows.scatter(at, reach, shape.non_negative, &mut random);
+                    rows.scatter(at, shape.reach, shape.non_negative, &mut random);
                 }
             })
         };

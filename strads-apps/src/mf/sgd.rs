@@ -16,7 +16,7 @@ use super::measure::Errors;
 use super::rows::Rows;
 
 /// Who works on which cell when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Order {
     /// Blocks rotate past workers. The result does not depend on timing.
     Rotating,
@@ -87,6 +87,11 @@ impl<'a> Sgd<'a> {
             step,
             errors: Errors::default(),
         }
+    }
+
+    /// What it works on.
+    pub fn blocks(&self) -> &'a Blocks {
+        self.blocks
     }
 
     /// How many rounds an epoch has.
