@@ -3,4 +3,5 @@
 pub mod console;
 pub mod failure;
 pub mod linear;
+pub mod mf;
 pub mod options;

@@ -1,0 +1,83 @@
+//! The two solvers behind one face: an epoch at a time.
+
+use strads::{Error, Executor, Run, Stop};
+
+use super::blocks::{Blocks, Set};
+use super::ccd::{Ccd, Coordinates};
+use super::measure::Errors;
+use super::options::{Args, Method};
+use super::sgd::{Descent, Sgd};
+
+/// How a biases' rate relates to that of factors: one number has many more ratings to learn from
+/// than it needs.
+const BIAS_RATE: f32 = 0.3;
+
+/// A solver at work on some blocks.
+#[derive(Debug)]
+pub enum Solver<'a> {
+    /// Gradient steps.
+    Sgd(Sgd<'a>),
+    /// Coordinate descent.
+    Ccd(Ccd<'a>),
+}
+
+impl<'a> Solver<'a> {
+    /// The solver that `args` ask for.
+    pub fn new(blocks: &'a Blocks, args: &Args) -> Self {
+        match args.solver {
+            Method::Sgd => Self::Sgd(Sgd::new(
+                blocks,
+                args.order,
+                Descent {
+                    rate: args.rate,
+                    bias_rate: if args.biases() { BIAS_RATE } else { 0.0 },
+                    lambda: args.lambda,
+                    schedule: args.schedule,
+                    non_negative: args.non_negative,
+                },
+            )),
+            Method::Ccd => Self::Ccd(Ccd::new(
+                blocks,
+                Coordinates {
+                    lambda: args.lambda,
+                    biases: args.biases(),
+                    non_negative: args.non_negative,
+                },
+            )),
+        }
+    }
+
+    /// One pass over the ratings (of coordinate descent: over the factors), by `workers` workers;
+    /// the errors met on the way, on the scale of the file.
+    pub fn epoch(
+        &mut self,
+        epoch: u64,
+        workers: usize,
+        executor: &Executor,
+    ) -> Result<Errors, Error> {
+        let mut shards = vec![(); workers];
+        let (errors, blocks) = match self {
+            Self::Sgd(sgd) => {
+                sgd.begin(epoch);
+                let rounds = Stop::after_rounds(sgd.rounds());
+                Run::new().until(rounds).on(executor, sgd, &mut shards)?;
+                (sgd.errors(), sgd.blocks())
+            }
+            Self::Ccd(ccd) => {
+                let rounds = Stop::after_rounds(ccd.rounds());
+                Run::new().until(rounds).on(executor, ccd, &mut shards)?;
+                (ccd.errors(), ccd.blocks())
+            }
+        };
+        Ok(errors.scaled(f64::from(blocks.scale.deviation)))
+    }
+
+    /// The errors on the ratings learnt from, after `last` epoch's.
+    pub fn train_errors(&self, last: Errors, executor: &Executor) -> Result<Errors, Error> {
+        match self {
+            Self::Sgd(sgd) => sgd.blocks().errors(Set::Train, executor),
+            // Its residuals are exact, and its cells hold nothing else any more.
+            Self::Ccd(_) => Ok(last),
+        }
+    }
+}
