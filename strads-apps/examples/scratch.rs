@@ -63,7 +63,7 @@ fn main() {
     let verbose = a.len() > 4;
     for _ in 0..3 {
         let t = std::time::Instant::now();
-        let mut program = Lasso::new(
+        let mut program = SparseRegression::new(
             Arc::clone(&design),
             &y,
             Settings {

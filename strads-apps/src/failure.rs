@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::archive::Unreadable;
+
 /// A failure as a person sees it: one message of at most three lines (what, where, what to do).
 #[derive(Debug)]
 pub enum Failure {
@@ -44,5 +46,20 @@ impl std::error::Error for Failure {}
 impl From<strads::Error> for Failure {
     fn from(error: strads::Error) -> Self {
         Self::World(error.to_string())
+    }
+}
+
+impl From<strads_datasets::Error> for Failure {
+    fn from(error: strads_datasets::Error) -> Self {
+        match error.kind {
+            strads_datasets::Kind::Io { .. } => Self::world(error),
+            _ => Self::input(error),
+        }
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(error: Unreadable) -> Self {
+        Self::input(error)
     }
 }

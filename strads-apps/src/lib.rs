@@ -1,7 +1,9 @@
 //! The apps of strads: each says which variables to update, how, and how results are committed.
 
+pub mod archive;
 pub mod console;
 pub mod failure;
+pub mod files;
 pub mod linear;
 pub mod mf;
 pub mod options;

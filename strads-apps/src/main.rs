@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use strads_apps::failure::Failure;
+use strads_apps::linear::{self, loss::Loss};
 use strads_apps::mf;
 
 /// Model-parallel machine learning, from a laptop's cores to a cluster.
@@ -17,6 +18,22 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Sparse linear regression: Lasso and elastic net
+    ///
+    /// Example: strads lasso data.svm --lambda-ratio 0.1 --out model
+    Lasso(linear::command::Args),
+    /// Sparse logistic regression with an L1 or elastic-net penalty
+    ///
+    /// Example: strads logistic data.svm --lambda-ratio 0.1 --intercept --out model
+    Logistic(linear::command::Args),
+    /// Apply a linear model
+    ///
+    /// Example: strads predict model new.svm --out predictions.txt
+    Predict(linear::Predict),
+    /// Measure a linear model on data with known targets
+    ///
+    /// Example: strads eval model test.svm
+    Eval(linear::Eval),
     Mf(mf::Args),
 }
 
@@ -33,6 +50,10 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
+        Command::Lasso(args) => linear::command::run(&args, Loss::Squared),
+        Command::Logistic(args) => linear::command::run(&args, Loss::Logistic),
+        Command::Predict(args) => linear::predict(&args),
+        Command::Eval(args) => linear::eval(&args),
         Command::Mf(args) => mf::run(args),
     }
 }

@@ -70,8 +70,8 @@ impl View<'_> {
     pub fn dot(self, j: usize, r: &Residual) -> f64 {
         // A centred residual sums to zero, so of x̃ only its uncentred part counts; Σ x = n μ.
         let rows = self.design.rows() as f64;
-        self.moments.factor[j] * self.design.column(j).dot(&r.parts)
-            + r.offset * rows * self.moments.shift[j]
+        self.moments.factor(j) * self.design.column(j).dot(&r.parts)
+            + r.offset * rows * self.moments.shift(j)
     }
 
     /// r ← r + a x̃ⱼ.
@@ -79,8 +79,8 @@ impl View<'_> {
     pub fn add_scaled(self, a: f64, j: usize, r: &mut Residual) {
         self.design
             .column(j)
-            .add_scaled(a * self.moments.factor[j], &mut r.parts);
-        r.offset -= a * self.moments.shift[j];
+            .add_scaled(a * self.moments.factor(j), &mut r.parts);
+        r.offset -= a * self.moments.shift(j);
     }
 
     /// The gradient's negative at a coefficient: x̃ⱼᵀ r / n − λ₂ β.

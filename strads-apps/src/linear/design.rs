@@ -20,8 +20,10 @@ pub struct Design {
 #[derive(Debug)]
 enum Store {
     F64(Vec<f64>),
-    F32(Vec<f32>),
-    I8(Vec<i8>),
+    /// f32 in the memory of f64, so that narrowing needs no second copy of the matrix.
+    F32(Vec<f64>),
+    /// The same for i8.
+    I8(Vec<f64>),
     Sparse(Csc),
     /// Every stored entry is 1.
     Ones {
@@ -98,8 +100,8 @@ impl Design {
         let dense = j * self.rows..(j + 1) * self.rows;
         match &self.store {
             Store::F64(values) => Column::F64(&values[dense]),
-            Store::F32(values) => Column::F32(&values[dense]),
-            Store::I8(values) => Column::I8(&values[dense]),
+            Store::F32(words) => Column::F32(&bytemuck::cast_slice(words)[dense]),
+            Store::I8(words) => Column::I8(&bytemuck::cast_slice(words)[dense]),
             Store::Sparse(csc) => {
                 let stored = csc.indptr().outer_inds_sz(j);
                 Column::Sparse(&csc.indices()[stored.clone()], &csc.data()[stored])
@@ -112,12 +114,25 @@ impl Design {
 /// The narrowest type that holds every value exactly.
 fn narrow(values: Vec<f64>) -> Store {
     if values.iter().all(|&value| f64::from(value as i8) == value) {
-        Store::I8(values.iter().map(|&value| value as i8).collect())
+        Store::I8(pack(values, |value| value as i8))
     } else if values.iter().all(|&value| f64::from(value as f32) == value) {
-        Store::F32(values.iter().map(|&value| value as f32).collect())
+        Store::F32(pack(values, |value| value as f32))
     } else {
         Store::F64(values)
     }
+}
+
+/// Narrows in place, and gives back the memory behind.
+fn pack<N: bytemuck::Pod>(mut words: Vec<f64>, narrow: impl Fn(f64) -> N) -> Vec<f64> {
+    for at in 0..words.len() {
+        // The narrow value lands at or before the wide one, which has been read.
+        let value = narrow(words[at]);
+        bytemuck::cast_slice_mut::<f64, N>(&mut words)[at] = value;
+    }
+    let length = (words.len() * size_of::<N>()).div_ceil(size_of::<f64>());
+    words.truncate(length);
+    words.shrink_to_fit();
+    words
 }
 
 impl Column<'_> {
@@ -145,6 +160,39 @@ impl Column<'_> {
         }
     }
 
+    /// Σ w x².
+    #[inline(always)]
+    pub fn weighted_square(self, w: &[f64]) -> f64 {
+        match self {
+            Self::F64(x) => kernel::weighted_square(w, x),
+            Self::F32(x) => kernel::weighted_square(w, x),
+            Self::I8(x) => kernel::weighted_square(w, x),
+            Self::Sparse(rows, values) => rows
+                .iter()
+                .zip(values)
+                .fold(0.0, |sum, (&row, x)| sum + w[row as usize] * x * x),
+            Self::Ones(rows) => kernel::dot_ones(rows, w),
+        }
+    }
+
+    /// r ← r + a w x, row by row.
+    #[inline(always)]
+    pub fn add_weighted(self, a: f64, w: &[f64], r: &mut [f64]) {
+        match self {
+            Self::F64(x) => kernel::add_weighted(a, w, x, r),
+            Self::F32(x) => kernel::add_weighted(a, w, x, r),
+            Self::I8(x) => kernel::add_weighted(a, w, x, r),
+            Self::Sparse(rows, values) => {
+                for (&row, x) in rows.iter().zip(values) {
+                    r[row as usize] += a * w[row as usize] * x;
+                }
+            }
+            Self::Ones(rows) => rows
+                .iter()
+                .for_each(|&row| r[row as usize] += a * w[row as usize]),
+        }
+    }
+
     /// Σ x and Σ x².
     #[inline(always)]
     pub fn sums(self) -> (f64, f64) {
@@ -167,42 +215,100 @@ pub struct Scaling {
     pub scale: bool,
 }
 
+impl Scaling {
+    /// Columns as they are stored.
+    pub const NONE: Self = Self {
+        centre: false,
+        scale: false,
+    };
+}
+
 /// What is known of every column before training, as it is seen.
 #[derive(Clone, Debug, Default)]
 pub struct Moments {
     /// ‖x̃‖²; zero for a column that cannot matter (empty, or constant where columns are centred).
     pub square: Vec<f64>,
-    /// μ/σ, zero where columns are not centred.
-    pub shift: Vec<f64>,
-    /// 1/σ, one where columns are not scaled.
-    pub factor: Vec<f64>,
+    /// μ/σ and 1/σ; nothing where columns are seen as they are.
+    seen: Vec<(f64, f64)>,
 }
 
 impl Moments {
-    /// Appends the moments of a column with the given sums over `rows` entries.
-    pub fn push(&mut self, scaling: Scaling, rows: usize, (sum, square): (f64, f64)) {
+    /// The moments of `columns` columns, to be [set](Self::set).
+    pub fn new(columns: usize, scaling: Scaling) -> Self {
+        let seen = if scaling == Scaling::NONE {
+            Vec::new()
+        } else {
+            vec![(0.0, 1.0); columns]
+        };
+        Self {
+            square: vec![0.0; columns],
+            seen,
+        }
+    }
+
+    /// μ/σ, zero where columns are not centred.
+    #[inline(always)]
+    pub fn shift(&self, j: usize) -> f64 {
+        self.seen.get(j).map_or(0.0, |&(shift, _)| shift)
+    }
+
+    /// 1/σ, one where columns are not scaled.
+    #[inline(always)]
+    pub fn factor(&self, j: usize) -> f64 {
+        self.seen.get(j).map_or(1.0, |&(_, factor)| factor)
+    }
+
+    /// Sets column `j` to moments from [`Moment::of`].
+    pub fn set(&mut self, j: usize, moment: Moment) {
+        self.square[j] = moment.square;
+        if let Some(seen) = self.seen.get_mut(j) {
+            *seen = (moment.shift, moment.factor);
+        }
+    }
+}
+
+/// The moments of one column.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// ‖x̃‖².
+    pub square: f64,
+    /// μ/σ.
+    pub shift: f64,
+    /// 1/σ.
+    pub factor: f64,
+}
+
+impl Moment {
+    /// Of a column with the given Σ x and Σ x² over `rows` entries.
+    pub fn of(scaling: Scaling, rows: usize, sum: f64, square: f64) -> Self {
+        if scaling == Scaling::NONE {
+            return Self {
+                square,
+                shift: 0.0,
+                factor: 1.0,
+            };
+        }
         let rows = rows as f64;
         let mean = sum / rows;
         let spread = square - sum * mean;
         // What cancellation leaves of a constant column is not a spread.
         let constant = spread <= 1e-12 * square;
-        let deviation = (spread / rows).sqrt();
         let factor = if scaling.scale && !constant {
-            1.0 / deviation
+            (rows / spread).sqrt()
         } else {
             1.0
         };
-        let seen = if !scaling.centre {
-            square
-        } else if constant {
-            0.0
-        } else {
-            spread
+        let seen = match (scaling.centre, constant) {
+            (false, _) => square,
+            (true, true) => 0.0,
+            (true, false) => spread,
         };
-        self.square.push(seen * factor * factor);
-        self.factor.push(factor);
-        self.shift
-            .push(if scaling.centre { mean * factor } else { 0.0 });
+        let shift = if scaling.centre { mean * factor } else { 0.0 };
+        Self {
+            square: seen * factor * factor,
+            shift,
+            factor,
+        }
     }
 }
 

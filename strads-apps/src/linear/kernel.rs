@@ -139,3 +139,19 @@ pub fn add_ones(a: f64, rows: &[u32], r: &mut [f64]) {
         r[row as usize] += a;
     }
 }
+
+/// Σᵢ wᵢ xᵢ².
+#[inline(always)]
+pub fn weighted_square<E: Entry>(w: &[f64], x: &[E]) -> f64 {
+    w.iter()
+        .zip(x)
+        .fold(0.0, |sum, (w, x)| sum + w * x.value() * x.value())
+}
+
+/// rᵢ ← rᵢ + a wᵢ xᵢ.
+#[inline(always)]
+pub fn add_weighted<E: Entry>(a: f64, w: &[f64], x: &[E], r: &mut [f64]) {
+    for ((r, w), x) in r.iter_mut().zip(w).zip(x) {
+        *r += a * w * x.value();
+    }
+}

@@ -1,10 +1,24 @@
-//! Sparse linear models: Lasso and elastic net as scheduled programs.
+//! Sparse linear models: Lasso, elastic net and sparse logistic regression.
+//!
+//! [`program`] is the algorithm; [`descent`], [`face`] and [`newton`] are what a worker does with a
+//! block of columns, [`scan`] with all of them; [`command`] is what a person calls.
 
-pub mod descent;
+pub mod command;
+mod committing;
+mod descent;
 pub mod design;
-pub mod face;
+mod evaluate;
+mod face;
 pub mod grid;
 mod kernel;
-pub mod penalty;
+pub mod loss;
+mod message;
+pub mod model;
+mod newton;
+mod penalty;
+mod planning;
 pub mod program;
 mod scan;
+mod target;
+
+pub use evaluate::{Eval, Predict, eval, predict};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use strads::policy::Blocks;
 
-use super::design::{Design, Moments, Scaling, survey};
+use super::design::{Design, Moment, Moments, Scaling, survey};
 use super::kernel::vectorised;
 
 /// Columns that are read together; one chunk belongs to one worker.
@@ -91,29 +91,28 @@ impl Part {
         residual: &[f64],
         scaling: Scaling,
         wanted: usize,
-    ) -> (Moments, Found) {
-        let mut moments = Moments::default();
-        let mut violators = Vec::new();
-        let rows = design.rows() as f64;
-        let mut at = 0;
+    ) -> (Vec<Moment>, Found) {
+        let rows = design.rows();
+        let mut moments = Vec::with_capacity(self.known.len());
+        let mut violators = Vec::with_capacity(self.known.len());
         for chunk in &self.chunks {
             for (j, (sum, square, product)) in
                 chunk.clone().zip(survey(design, chunk.clone(), residual))
             {
-                moments.push(scaling, design.rows(), (sum, square));
-                let matters = moments.square[at] > 0.0;
+                let moment = Moment::of(scaling, rows, sum, square);
+                let matters = moment.square > 0.0;
                 let correlation = if matters {
-                    (product * moments.factor[at] / rows).abs()
+                    (product * moment.factor / rows as f64).abs()
                 } else {
                     0.0
                 };
-                self.known[at] = correlation;
+                self.known[moments.len()] = correlation;
+                moments.push(moment);
                 violators.push((j as u32, correlation));
-                at += 1;
             }
         }
-        let found = Found::new(violators, wanted, 0.0, self.known.len());
-        (moments, found)
+        let computed = violators.len();
+        (moments, Found::new(violators, wanted, 0.0, computed))
     }
 
     /// Finds the columns whose |correlation| exceeds the threshold.
@@ -146,7 +145,7 @@ impl Part {
                         let bound = known[at] + drift[usize::from(anchor[at])] * square.sqrt();
                         if bound > look.threshold && square > 0.0 {
                             let product =
-                                look.moments.factor[j] * design.column(j).dot(&look.residual);
+                                look.moments.factor(j) * design.column(j).dot(&look.residual);
                             let pull = pulled.of(j);
                             let correlation = (product / rows - pull.unwrap_or(0.0)).abs();
                             // A coefficient that is not zero may change λ₂ β, which no bound covers.

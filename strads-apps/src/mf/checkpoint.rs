@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 
 use strads_datasets::npz;
 
-use super::archive::{Archive, Unreadable};
 use super::blocks::Blocks;
-use super::model::completely;
 use super::rows::{Aside, Rows};
+use crate::archive::{Archive, Unreadable};
+use crate::files::completely;
 
 /// How many checkpoints are kept.
 const KEPT: usize = 2;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use strads_datasets::{Error, Ids, Kind, ReadOptions, Source, read_ratings, read_ratings_like};
+use strads_datasets::{Ids, ReadOptions, Source, read_ratings, read_ratings_like};
 
 use super::blocks::{Data, Scale, Set};
 use super::grid::Triples;
@@ -33,12 +33,12 @@ pub fn read(args: &Args) -> Result<Input, Failure> {
         threads: args.common.threads(),
         ..ReadOptions::default()
     };
-    let ratings = read_ratings(&Source::from(path), &options).map_err(failure)?;
+    let ratings = read_ratings(&Source::from(path), &options)?;
     let (mut users, mut items) = (ratings.user_ids.len(), ratings.item_ids.len());
     let mut test = Triples::default();
     if let Some(path) = &args.test {
         let source = Source::from(path.as_path());
-        let more = read_ratings_like(&source, &options, &ratings).map_err(failure)?;
+        let more = read_ratings_like(&source, &options, &ratings)?;
         (users, items) = (more.user_ids.len(), more.item_ids.len());
         test = Triples {
             users: more.users,
@@ -96,11 +96,4 @@ fn check(args: &Args, path: &Path, sets: &[Triples; 3]) -> Result<(), Failure> {
         return refuse("has negative ratings\nnon-negative factors cannot explain them");
     }
     Ok(())
-}
-
-fn failure(error: Error) -> Failure {
-    match error.kind {
-        Kind::Io { .. } => Failure::world(error),
-        _ => Failure::input(error),
-    }
 }

@@ -3,7 +3,6 @@
 //! [`train`] tells a training end to end. Two solvers ([`sgd`], [`ccd`]) are programs over the same
 //! [`blocks`]; the hot loop is [`descend`].
 
-mod archive;
 mod blocks;
 mod ccd;
 mod cells;

@@ -4,14 +4,15 @@
 //! user u gives item i is mean + user_bias\[u\] + item_bias\[i\] + user_factors\[u\] · item_factors\[i\]. Beside it
 //! `users.txt` and `items.txt` have the ids, one a line, in the order of rows.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use strads_datasets::{Ids, npz};
 
-use super::archive::{Archive, Unreadable};
 use super::blocks::Factors;
+use crate::archive::{Archive, Unreadable};
+use crate::files::completely;
 
 /// Factors with the ids of their rows.
 #[derive(Debug)]
@@ -110,27 +111,6 @@ impl Factors {
             bias,
         })
     }
-}
-
-/// Writes to a neighbour of `path`, flushes to the disk, and renames.
-pub fn completely(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let written = (|| {
-        let mut file = BufWriter::new(File::create(&partial)?);
-        write(&mut file)?;
-        file.into_inner()?.sync_all()?;
-        fs::rename(&partial, path)
-    })();
-    if written.is_err() {
-        // The first error is the one to report.
-        let _ = fs::remove_file(&partial);
-    }
-    written
 }
 
 fn list(file: &mut impl Write, ids: &Ids) -> io::Result<()> {

@@ -1,4 +1,4 @@
-//! Reading back the `.npz` files that this program writes: stored arrays of f32 or i64, by name.
+//! Reading back the `.npz` files that this program writes: stored arrays of f32, f64 or i64, by name.
 //!
 //! The zip container has a checksum for every array, so a damaged file is refused, and so is one that
 //! is cut off, whose directory is missing.
@@ -47,6 +47,11 @@ impl Archive {
     pub fn matrix(&mut self, name: &str) -> Result<(Vec<f32>, usize), Unreadable> {
         let (values, shape) = self.array(name, "<f4")?;
         Ok((values, shape.get(1).copied().unwrap_or(1)))
+    }
+
+    /// A list of f64.
+    pub fn numbers(&mut self, name: &str) -> Result<Vec<f64>, Unreadable> {
+        Ok(self.array(name, "<f8")?.0)
     }
 
     /// A list of integers.

@@ -1,0 +1,244 @@
+//! Coordinate descent on a block of columns, for the logistic loss.
+//!
+//! A step of Newton's method replaces the loss by its quadratic at the present predictions, and the
+//! penalised quadratic is minimised by coordinate descent; the step is halved until the true
+//! objective falls.
+
+use super::descent::{Block, Descended, Effort, View};
+use super::kernel::vectorised;
+use super::loss::{Loss, sigmoid};
+use super::penalty::Penalty;
+
+/// No descent needs more Newton steps; one that does not converge must not hang.
+const STEPS: usize = 100;
+/// Epochs on one quadratic.
+const EPOCHS: usize = 50;
+/// Epochs end when no coordinate gains more than this share of what the largest one gained at first.
+const SETTLED: f64 = 1e-4;
+/// Curvature of a row whose label is all but certain.
+const FLATTEST: f64 = 1e-9;
+
+/// Predictions for all rows, from the whole model.
+#[derive(Clone, Debug)]
+pub struct Predictions {
+    /// η, one a row, the intercept included.
+    pub eta: Vec<f64>,
+    /// The intercept, if there is one.
+    pub intercept: Option<f64>,
+}
+
+/// Minimises over `block` (and the intercept) with everything else fixed. An effort told in epochs
+/// is one Newton step.
+pub fn descend(
+    view: View,
+    labels: &[f64],
+    block: &mut Block,
+    at: &mut Predictions,
+    effort: Effort,
+) -> Descended {
+    let (goal, steps) = match effort {
+        Effort::Gap(goal) => (goal, STEPS),
+        Effort::Epochs(_) => (0.0, 1),
+    };
+    let mut residual = residual(labels, &at.eta);
+    let mut descended = Descended {
+        worst_before: worst(view, block, &residual),
+        updates: 0,
+    };
+    let mut worst_now = descended.worst_before;
+    for _ in 0..steps {
+        let beta = block.beta.iter().copied();
+        let (primal, gap) =
+            Loss::Logistic.certify(labels, &residual, worst_now, beta, view.penalty);
+        if gap <= goal {
+            break;
+        }
+        let mut quadratic = Quadratic::new(view, block, at, &residual);
+        descended.updates += quadratic.minimise();
+        let step = quadratic.step();
+        if !line_search(view.penalty, labels, block, at, &step, primal) {
+            break;
+        }
+        residual = self::residual(labels, &at.eta);
+        worst_now = worst(view, block, &residual);
+    }
+    descended
+}
+
+/// y − σ(η).
+pub fn residual(labels: &[f64], eta: &[f64]) -> Vec<f64> {
+    labels
+        .iter()
+        .zip(eta)
+        .map(|(y, &eta)| y - sigmoid(eta))
+        .collect()
+}
+
+fn worst(view: View, block: &Block, residual: &[f64]) -> f64 {
+    let rows = residual.len() as f64;
+    vectorised(
+        #[inline(always)]
+        || {
+            let correlation = |(&j, &beta): (&u32, &f64)| {
+                let j = j as usize;
+                let product = view.moments.factor(j) * view.design.column(j).dot(residual);
+                (product / rows - view.penalty.l2 * beta).abs()
+            };
+            block
+                .columns
+                .iter()
+                .zip(&block.beta)
+                .map(correlation)
+                .fold(0.0, f64::max)
+        },
+    )
+}
+
+/// The penalised quadratic at the present predictions.
+struct Quadratic<'a> {
+    view: View<'a>,
+    block: &'a Block,
+    beta: Vec<f64>,
+    /// Curvature of each row.
+    weights: Vec<f64>,
+    /// The loss's downhill direction after the moves so far.
+    downhill: Vec<f64>,
+    /// Σ w x² of each column.
+    squares: Vec<f64>,
+    /// X Δβ + Δintercept so far.
+    moved: Vec<f64>,
+    /// The change of the intercept, if there is one.
+    intercept: Option<f64>,
+}
+
+/// Where the quadratic's minimum lies from here.
+struct Step {
+    beta: Vec<f64>,
+    moved: Vec<f64>,
+    intercept: f64,
+}
+
+impl<'a> Quadratic<'a> {
+    fn new(view: View<'a>, block: &'a Block, at: &Predictions, residual: &[f64]) -> Self {
+        let curvature = |&eta: &f64| (sigmoid(eta) * sigmoid(-eta)).max(FLATTEST);
+        let weights: Vec<f64> = at.eta.iter().map(curvature).collect();
+        let square = |&j: &u32| {
+            let factor = view.moments.factor(j as usize);
+            factor * factor * view.design.column(j as usize).weighted_square(&weights)
+        };
+        let squares = vectorised(
+            #[inline(always)]
+            || block.columns.iter().map(square).collect(),
+        );
+        Self {
+            view,
+            block,
+            beta: block.beta.clone(),
+            downhill: residual.to_vec(),
+            squares,
+            moved: vec![0.0; weights.len()],
+            weights,
+            intercept: at.intercept.map(|_| 0.0),
+        }
+    }
+
+    fn minimise(&mut self) -> u64 {
+        let mut first = None;
+        for epoch in 1..=EPOCHS {
+            let gain = vectorised(
+                #[inline(always)]
+                || self.epoch(),
+            );
+            if gain <= SETTLED * *first.get_or_insert(gain) {
+                return (epoch * self.beta.len()) as u64;
+            }
+        }
+        (EPOCHS * self.beta.len()) as u64
+    }
+
+    /// One pass over the block; the largest gain of a coordinate.
+    #[inline(always)]
+    fn epoch(&mut self) -> f64 {
+        let rows = self.weights.len() as f64;
+        let mut largest: f64 = 0.0;
+        for k in 0..self.beta.len() {
+            let curvature = self.squares[k] / rows;
+            if curvature == 0.0 {
+                continue;
+            }
+            let j = self.block.columns[k] as usize;
+            let column = self.view.design.column(j);
+            let factor = self.view.moments.factor(j);
+            let pull = factor * column.dot(&self.downhill) / rows + curvature * self.beta[k];
+            let new = self.view.penalty.minimise(curvature, pull);
+            let change = new - self.beta[k];
+            if change != 0.0 {
+                column.add_weighted(-change * factor, &self.weights, &mut self.downhill);
+                column.add_scaled(change * factor, &mut self.moved);
+                self.beta[k] = new;
+                largest = largest.max(curvature * change * change);
+            }
+        }
+        if let Some(intercept) = &mut self.intercept {
+            let change = self.downhill.iter().sum::<f64>() / self.weights.iter().sum::<f64>();
+            *intercept += change;
+            self.moved.iter_mut().for_each(|moved| *moved += change);
+            self.downhill
+                .iter_mut()
+                .zip(&self.weights)
+                .for_each(|(d, w)| *d -= change * w);
+        }
+        largest
+    }
+
+    fn step(self) -> Step {
+        Step {
+            beta: self.beta,
+            moved: self.moved,
+            intercept: self.intercept.unwrap_or(0.0),
+        }
+    }
+}
+
+/// Goes the whole step, or half of it, or a quarter …: as far as the objective falls.
+fn line_search(
+    penalty: Penalty,
+    labels: &[f64],
+    block: &mut Block,
+    at: &mut Predictions,
+    step: &Step,
+    before: f64,
+) -> bool {
+    let mut length = 1.0;
+    for _ in 0..30 {
+        let beta: Vec<f64> = block
+            .beta
+            .iter()
+            .zip(&step.beta)
+            .map(|(old, new)| old + length * (new - old))
+            .collect();
+        let eta: Vec<f64> = at
+            .eta
+            .iter()
+            .zip(&step.moved)
+            .map(|(eta, moved)| eta + length * moved)
+            .collect();
+        let (after, _) = Loss::Logistic.certify(
+            labels,
+            &residual(labels, &eta),
+            0.0,
+            beta.iter().copied(),
+            penalty,
+        );
+        if after < before {
+            block.beta = beta;
+            at.eta = eta;
+            at.intercept = at
+                .intercept
+                .map(|intercept| intercept + length * step.intercept);
+            return true;
+        }
+        length *= 0.5;
+    }
+    false
+}
