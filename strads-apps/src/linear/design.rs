@@ -326,3 +326,86 @@ pub fn survey(design: &Design, range: std::ops::Range<usize>, r: &[f64]) -> Vec<
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn dense(values: &[f64]) -> Design {
+        Design::new(Matrix::from_columns(values.len(), 1, values.to_vec()))
+    }
+
+    /// Columns are narrowed only where that loses nothing, and then read as before.
+    #[test]
+    fn the_narrowest_exact_type_is_used() {
+        let kinds = [
+            (vec![0.0, 1.0, 2.0, -128.0, 127.0], "I8"),
+            (vec![0.5, 1e6, -3.25, 0.0, 1.0], "F32"),
+            (vec![0.1, 1.0, 2.0, 3.0, 4.0], "F64"),
+        ];
+        for (values, kind) in kinds {
+            let design = dense(&values);
+            assert!(format!("{:?}", design.store).starts_with(kind));
+            let r: Vec<f64> = (0..5).map(|i| f64::from(i) + 0.5).collect();
+            let expected: f64 = values.iter().zip(&r).map(|(x, r)| x * r).sum();
+            assert_eq!(design.column(0).dot(&r), expected);
+        }
+    }
+
+    /// A constant column has nothing left when it is centred, whatever rounding says.
+    #[test]
+    fn constant_columns_vanish_when_centred() {
+        let scaling = Scaling {
+            centre: true,
+            scale: true,
+        };
+        let value: f64 = 0.1;
+        let moment = Moment::of(scaling, 1000, 1000.0 * value, 1000.0 * value * value);
+        assert_eq!(moment.square, 0.0);
+    }
+
+    proptest! {
+        /// Every kind of column agrees with the sums written out, for every operation.
+        #[test]
+        fn columns_agree_with_written_out_sums(
+            values in prop::collection::vec(-5.0_f64..5.0, 1..100),
+            kind in 0..5,
+            a in -3.0_f64..3.0,
+        ) {
+            let rows = values.len();
+            let values: Vec<f64> = match kind {
+                0 => values,
+                1 => values.iter().map(|v| f64::from(*v as f32)).collect(),
+                2 => values.iter().map(|v| v.round()).collect(),
+                3 => values.iter().map(|v| if *v > 2.0 { 1.0 } else { 0.0 }).collect(),
+                _ => values.iter().map(|v| if *v > 2.0 { *v } else { 0.0 }).collect(),
+            };
+            let design = if kind < 3 {
+                dense(&values)
+            } else {
+                let stored: Vec<usize> = (0..rows).filter(|&i| values[i] != 0.0).collect();
+                let indices = stored.iter().map(|&i| i as u32).collect();
+                let data = stored.iter().map(|&i| values[i]).collect();
+                Design::new(Matrix::Sparse(Csc::new_csc((rows, 1), vec![0, stored.len()], indices, data)))
+            };
+            let column = design.column(0);
+            let weights: Vec<f64> = (0..rows).map(|i| 0.1 + (i % 7) as f64).collect();
+            let start: Vec<f64> = (0..rows).map(|i| (i as f64).sin()).collect();
+            let near = |x: f64, y: f64| (x - y).abs() <= 1e-9 * (1.0 + y.abs());
+            let sum = |f: &dyn Fn(usize) -> f64| (0..rows).map(f).sum::<f64>();
+
+            prop_assert!(near(column.dot(&start), sum(&|i| values[i] * start[i])));
+            prop_assert!(near(column.sums().0, sum(&|i| values[i])));
+            prop_assert!(near(column.sums().1, sum(&|i| values[i] * values[i])));
+            prop_assert!(near(column.weighted_square(&weights), sum(&|i| weights[i] * values[i] * values[i])));
+            let (mut plain, mut weighted) = (start.clone(), start.clone());
+            column.add_scaled(a, &mut plain);
+            column.add_weighted(a, &weights, &mut weighted);
+            for i in 0..rows {
+                prop_assert!(near(plain[i], start[i] + a * values[i]));
+                prop_assert!(near(weighted[i], start[i] + a * weights[i] * values[i]));
+            }
+        }
+    }
+}

@@ -15,6 +15,8 @@ const STEPS: usize = 100;
 const EPOCHS: usize = 50;
 /// Epochs end when no coordinate gains more than this share of what the largest one gained at first.
 const SETTLED: f64 = 1e-4;
+/// Newton steps on the intercept; it is all but settled when they begin.
+const INTERCEPT_STEPS: usize = 8;
 /// Curvature of a row whose label is all but certain.
 const FLATTEST: f64 = 1e-9;
 
@@ -59,6 +61,7 @@ pub fn descend(
         if !line_search(view.penalty, labels, block, at, &step, primal) {
             break;
         }
+        settle_intercept(labels, at);
         residual = self::residual(labels, &at.eta);
         worst_now = worst(view, block, &residual);
     }
@@ -72,6 +75,31 @@ pub fn residual(labels: &[f64], eta: &[f64]) -> Vec<f64> {
         .zip(eta)
         .map(|(y, &eta)| y - sigmoid(eta))
         .collect()
+}
+
+/// Minimises over the intercept alone. Its residual then sums to zero, without which no scale of
+/// it is a dual point.
+fn settle_intercept(labels: &[f64], at: &mut Predictions) {
+    let Some(intercept) = &mut at.intercept else {
+        return;
+    };
+    for _ in 0..INTERCEPT_STEPS {
+        let (slope, curvature) =
+            labels
+                .iter()
+                .zip(&at.eta)
+                .fold((0.0, 0.0), |(slope, curvature), (y, &eta)| {
+                    let p = sigmoid(eta);
+                    (slope + y - p, curvature + p * (1.0 - p))
+                });
+        // A step of at most 1 keeps Newton's method from overshooting where the loss is flat.
+        let step = (slope / curvature.max(f64::MIN_POSITIVE)).clamp(-1.0, 1.0);
+        *intercept += step;
+        at.eta.iter_mut().for_each(|eta| *eta += step);
+        if step.abs() < 1e-14 {
+            return;
+        }
+    }
 }
 
 fn worst(view: View, block: &Block, residual: &[f64]) -> f64 {

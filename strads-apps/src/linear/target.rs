@@ -33,10 +33,7 @@ impl Beginning {
         } else {
             0.0
         };
-        let none = Penalty {
-            l1: f64::INFINITY,
-            l2: 0.0,
-        };
+        let none = Penalty { l1: 0.0, l2: 0.0 };
         let (values, mean, residual, predictions) = match settings.loss {
             Loss::Squared => {
                 let centred: Vec<f64> = target.iter().map(|y| y - mean).collect();
