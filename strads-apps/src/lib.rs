@@ -2,8 +2,10 @@
 
 pub mod archive;
 pub mod console;
+pub mod demo;
 pub mod failure;
 pub mod files;
+pub mod generate;
 pub mod linear;
 pub mod mf;
 pub mod options;

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
-use strads_apps::mf;
+use strads_apps::{demo, generate, mf};
 
 /// Model-parallel machine learning, from a laptop's cores to a cluster.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ enum Command {
     /// Example: strads eval model test.svm
     Eval(linear::Eval),
     Mf(mf::Args),
+    Gen(generate::Args),
+    Demo(demo::Args),
 }
 
 fn main() -> ExitCode {
@@ -55,5 +57,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Predict(args) => linear::predict(&args),
         Command::Eval(args) => linear::eval(&args),
         Command::Mf(args) => mf::run(args),
+        Command::Gen(args) => generate::run(&args),
+        Command::Demo(args) => demo::run(&args),
     }
 }
