@@ -83,7 +83,11 @@ fn digits(text: &[u8], at: usize, mantissa: u64) -> (u64, usize) {
     let first = load(text, at);
     let count = leading_digits(first);
     let mantissa = append(mantissa, first, count);
-    if count < 8 { (mantissa, count) } else { more_digits(text, at, mantissa) }
+    if count < 8 {
+        (mantissa, count)
+    } else {
+        more_digits(text, at, mantissa)
+    }
 }
 
 /// As [`digits`], behind the first eight. Numbers of full precision differ in their last digits'
@@ -94,18 +98,27 @@ fn more_digits(text: &[u8], at: usize, mantissa: u64) -> (u64, usize) {
     let count = leading_digits(second);
     let last = if count == 8 { leading_digits(third) } else { 0 };
     let mantissa = append(append(mantissa, second, count), third, last);
-    if last < 8 { (mantissa, 8 + count + last) } else { (mantissa, all_digits(text, at)) }
+    if last < 8 {
+        (mantissa, 8 + count + last)
+    } else {
+        (mantissa, all_digits(text, at))
+    }
 }
 
 #[cold]
 fn all_digits(text: &[u8], at: usize) -> usize {
-    text[at..].iter().take_while(|byte| byte.is_ascii_digit()).count()
+    text[at..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count()
 }
 
 /// `mantissa` with the first `count` digits of `word` behind it.
 #[inline]
 fn append(mantissa: u64, word: u64, count: usize) -> u64 {
-    mantissa.wrapping_mul(POWERS_OF_TEN[count]).wrapping_add(value(word, count))
+    mantissa
+        .wrapping_mul(POWERS_OF_TEN[count])
+        .wrapping_add(value(word, count))
 }
 
 #[inline]
