@@ -5,7 +5,7 @@
 
 use crate::error::Kind;
 use crate::matrix::Matrix;
-use crate::segment::Memory;
+use crate::segment::{Memory, zeros};
 use crate::workers;
 
 /// Values by range of columns.
@@ -55,7 +55,7 @@ impl DenseColumns {
     /// The matrix of the whole rows.
     pub(crate) fn finish(self, threads: usize) -> Matrix {
         let (rows, width) = (self.rows, self.width);
-        let mut values = vec![0.0; rows * self.columns];
+        let mut values: Vec<f64> = zeros(rows * self.columns);
         let whole = rows * width;
         let parts = values.chunks_mut(whole.max(1));
         let jobs: Vec<_> = self.ranges.into_iter().zip(parts).collect();

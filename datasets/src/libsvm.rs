@@ -6,7 +6,7 @@
 use crate::error::{Error, Kind};
 use crate::lines::Lines;
 use crate::matrix::{Labelled, Matrix};
-use crate::number::{integer, number, write_number};
+use crate::number::{integer, integer_of_width, number, write_number};
 use crate::options::{IndexBase, ReadOptions};
 use crate::shape::{RowCounter, width};
 use crate::sparse_columns::SparseColumns;
@@ -136,15 +136,19 @@ fn parse_row(
     // One more than the last index, so that the first may be 0.
     let mut after = 0;
     let mut sorted = true;
+    // Indices ascend as a rule, so the next one has as many digits as the last.
+    let mut width = 0;
     loop {
         at = skip_blanks(bytes, at);
-        let Some((index, colon)) = integer(bytes, at) else {
+        let read = integer_of_width(bytes, at, width).or_else(|| integer(bytes, at));
+        let Some((index, colon)) = read else {
             if ends_row(bytes[at]) {
                 break;
             }
             at = skip_query(text, at)?;
             continue;
         };
+        width = colon - at;
         if bytes[colon] != b':' {
             return Err(Flaw::expected(text, at, "index:value"));
         }

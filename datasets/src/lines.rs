@@ -23,7 +23,7 @@ pub(crate) struct Lines {
 }
 
 /// The size of a piece, unless one line is longer.
-const PIECE: usize = 1 << 20;
+const PIECE: usize = 1 << 18;
 /// The longest line.
 const LONGEST_LINE: usize = 1 << 30;
 

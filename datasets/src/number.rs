@@ -19,7 +19,12 @@ pub(crate) fn number(text: &[u8], start: usize) -> Option<(f64, usize)> {
     let negative = text[start] == b'-';
     let mut at = start + usize::from(negative || text[start] == b'+');
 
-    let (mut mantissa, whole) = digits(text, at, 0);
+    // One digit and a point is the usual start. Asking for it by a branch, which is guessed right,
+    // lets the processor go on at once; counting digits would make all that follows wait for it.
+    let (mut mantissa, whole) = match text[at] {
+        digit @ b'0'..=b'9' if text[at + 1] == b'.' => (u64::from(digit - b'0'), 1),
+        _ => digits(text, at, 0),
+    };
     at += whole;
     let mut count = whole;
     let mut exponent = 0;
@@ -41,7 +46,11 @@ pub(crate) fn number(text: &[u8], start: usize) -> Option<(f64, usize)> {
         decimal(mantissa, exponent)
     };
     match fast {
-        Some(value) => Some((if negative { -value } else { value }, at)),
+        Some(value) => {
+            // Signs are as good as random: a branch would be guessed wrong every other time.
+            let sign = u64::from(negative) << 63;
+            Some((f64::from_bits(value.to_bits() | sign), at))
+        }
         None => by_standard_library(text, start),
     }
 }
@@ -57,21 +66,59 @@ pub(crate) fn integer(text: &[u8], at: usize) -> Option<(u64, usize)> {
     }
 }
 
+/// As [`integer`], if it has `width` digits; `None` if not, or if that is not from 1 to 7.
+///
+/// Where the width of the last integer is a good guess, what follows need not wait for the digits to
+/// be counted.
+#[inline]
+pub(crate) fn integer_of_width(text: &[u8], at: usize, width: usize) -> Option<(u64, usize)> {
+    let word = load(text, at);
+    let right = leading_digits(word) == width && (1..8).contains(&width);
+    right.then(|| (value(word, width), at + width))
+}
+
 /// Appends the digits from `at` on to `mantissa`; how many there were. Wraps after 19 in all.
 #[inline]
-fn digits(text: &[u8], mut at: usize, mut mantissa: u64) -> (u64, usize) {
-    let start = at;
-    loop {
-        let word = load(text, at);
-        let count = leading_digits(word);
-        mantissa = mantissa
-            .wrapping_mul(POWERS_OF_TEN[count])
-            .wrapping_add(value(word, count));
-        at += count;
-        if count < 8 {
-            return (mantissa, at - start);
-        }
+fn digits(text: &[u8], at: usize, mantissa: u64) -> (u64, usize) {
+    let first = load(text, at);
+    let count = leading_digits(first);
+    let mantissa = append(mantissa, first, count);
+    if count < 8 {
+        (mantissa, count)
+    } else {
+        more_digits(text, at, mantissa)
     }
+}
+
+/// As [`digits`], behind the first eight. Numbers of full precision differ in their last digits'
+/// count, so two words are always appended instead of asking whether they need to be.
+#[inline]
+fn more_digits(text: &[u8], at: usize, mantissa: u64) -> (u64, usize) {
+    let (second, third) = (load(text, at + 8), load(text, at + 16));
+    let count = leading_digits(second);
+    let last = if count == 8 { leading_digits(third) } else { 0 };
+    let mantissa = append(append(mantissa, second, count), third, last);
+    if last < 8 {
+        (mantissa, 8 + count + last)
+    } else {
+        (mantissa, all_digits(text, at))
+    }
+}
+
+#[cold]
+fn all_digits(text: &[u8], at: usize) -> usize {
+    text[at..]
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count()
+}
+
+/// `mantissa` with the first `count` digits of `word` behind it.
+#[inline]
+fn append(mantissa: u64, word: u64, count: usize) -> u64 {
+    mantissa
+        .wrapping_mul(POWERS_OF_TEN[count])
+        .wrapping_add(value(word, count))
 }
 
 #[inline]

@@ -29,3 +29,32 @@ impl Memory {
         bytemuck::cast_slice_mut(&mut self.0[start..start + length * size_of::<T>()])
     }
 }
+
+/// As many zeros, in large pages where the system has them: filling the arrays of a matrix of 100 MB
+/// takes a sixth of the whole time of reading it less than in small ones.
+pub(crate) fn zeros<T: Pod>(length: usize) -> Vec<T> {
+    let mut zeros = vec![T::zeroed(); length];
+    advise_large_pages(&mut zeros);
+    zeros
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code)]
+fn advise_large_pages<T>(values: &mut [T]) {
+    const PAGE: usize = 4096;
+    let bytes = size_of_val(values);
+    let start = values.as_mut_ptr().cast::<u8>();
+    let before = start.align_offset(PAGE);
+    if bytes < 1 << 22 || before >= bytes {
+        return;
+    }
+    // SAFETY: the range lies within `values`, which are borrowed mutably. MADV_HUGEPAGE changes how
+    // the range is backed and never what it holds; if it fails, pages stay small.
+    unsafe {
+        let length = (bytes - before) / PAGE * PAGE;
+        libc::madvise(start.add(before).cast(), length, libc::MADV_HUGEPAGE);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn advise_large_pages<T>(_values: &mut [T]) {}

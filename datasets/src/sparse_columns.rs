@@ -8,7 +8,7 @@
 
 use crate::error::Kind;
 use crate::matrix::Csc;
-use crate::segment::Memory;
+use crate::segment::{Memory, zeros};
 use crate::workers;
 use std::sync::Mutex;
 
@@ -89,8 +89,8 @@ impl SparseColumns {
         let entries = self.entries();
         let end = columns + first as usize;
         let mut starts = vec![0; end + 1];
-        let mut indices = vec![0; entries];
-        let mut values = vec![0.0; entries];
+        let mut indices: Vec<u32> = zeros(entries);
+        let mut values: Vec<f64> = zeros(entries);
         starts[end] = entries;
         let jobs = self.jobs(&mut starts[..end], &mut indices, &mut values);
         run(jobs, threads).map_err(|(row, column)| Kind::Duplicate {

@@ -89,7 +89,7 @@ fn what_cannot_be_opened_or_told_is_named() {
         read("a", b"").unwrap_err().kind,
         Kind::Empty { .. }
     ));
-    let wide = read("a.csv", b"\xff\xfe1\0,\02\0\n\0").unwrap_err();
+    let wide = read("a.csv", b"\xff\xfe1\x00,\x002\x00\n\0").unwrap_err();
     assert!(matches!(wide.kind, Kind::Unsupported { .. }));
 }
 
