@@ -41,7 +41,7 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = Method::Sgd)]
     pub solver: Method,
     /// sgd: the first learning rate
-    #[arg(long, value_name = "R", default_value_t = 0.07, value_parser = non_negative)]
+    #[arg(long, value_name = "R", default_value_t = 0.05, value_parser = non_negative)]
     pub rate: f32,
     /// sgd: how rates fall
     #[arg(long, value_enum, default_value_t = Schedule::Adaptive)]
