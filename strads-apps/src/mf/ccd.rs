@@ -83,14 +83,14 @@ impl<'a> Ccd<'a> {
     /// Turns the ratings of `blocks` into residuals.
     pub fn new(blocks: &'a Blocks, settings: Coordinates) -> Self {
         let counts = count_items(blocks);
-        subtract_model(blocks);
+        let errors = subtract_model(blocks);
         Self {
             blocks,
             settings,
             column: Arc::new(counts.iter().map(|c| vec![0.0; c.len()]).collect()),
             counts,
             pending: None,
-            errors: Errors::default(),
+            errors,
         }
     }
 
@@ -104,7 +104,7 @@ impl<'a> Ccd<'a> {
         3 * self.factors() as u64
     }
 
-    /// The errors on the ratings at the end of the last epoch.
+    /// The errors on the ratings, as of the last epoch.
     pub fn errors(&self) -> Errors {
         self.errors
     }
@@ -346,15 +346,18 @@ fn count_items(blocks: &Blocks) -> Vec<Vec<f32>> {
     counts
 }
 
-/// Takes what the factors already explain out of the ratings.
-fn subtract_model(blocks: &Blocks) {
+/// Takes what the factors already explain out of the ratings; the errors that are left.
+fn subtract_model(blocks: &Blocks) -> Errors {
+    let mut errors = Errors::default();
     let entries = (0..blocks.rank()).map(Factor::Entry);
     for factor in entries.chain([Factor::ItemBias, Factor::UserBias]) {
         let v = column(&blocks.items, factor);
+        errors = Errors::default();
         for strip in 0..blocks.strips.len() {
-            blocks
+            errors += blocks
                 .strips
                 .with(strip, |strip| shift(strip, factor, &v, -1.0));
         }
     }
+    errors
 }

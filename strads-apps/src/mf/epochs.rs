@@ -85,10 +85,9 @@ impl Training<'_> {
         let mut best: Option<Best> = None;
         let mut learnt = Learnt::default();
         let (mut updates, mut busy) = (0, 0.0);
-        let mut met = Errors::default();
         for epoch in first..self.args.epochs {
             let began = Instant::now();
-            met = solver.epoch(epoch, self.args.workers(), &self.executor)?;
+            let met = solver.epoch(epoch, self.args.workers(), &self.executor)?;
             let seconds = began.elapsed().as_secs_f64();
             (updates, busy) = (updates + met.count, busy + seconds);
             learnt = self.measure(epoch + 1, met)?;
@@ -104,7 +103,7 @@ impl Training<'_> {
             return Ok((learnt, Some(factors)));
         }
         // Errors met on the way are those before each step; at the end they are worth measuring.
-        let train = solver.train_errors(met, &self.executor)?;
+        let train = solver.train_errors(&self.executor)?;
         (learnt.train_rmse, learnt.train_mae) = (train.rmse(), train.mae());
         if first >= self.args.epochs {
             learnt = Learnt {

@@ -19,6 +19,8 @@ mod rows;
 mod sgd;
 mod solver;
 mod split;
+#[cfg(test)]
+mod tests;
 mod train;
 
 pub use options::Args;

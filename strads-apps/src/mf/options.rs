@@ -35,13 +35,13 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 2, requires = "validation")]
     pub patience: u64,
     /// λ: a rating costs e² + λ(‖p‖² + ‖q‖²), with ratings scaled to deviation 1
-    #[arg(long, value_name = "L", default_value_t = 0.05, value_parser = non_negative)]
+    #[arg(long, value_name = "L", default_value_t = 0.03, value_parser = non_negative)]
     pub lambda: f32,
     /// How to solve
     #[arg(long, value_enum, default_value_t = Method::Sgd)]
     pub solver: Method,
     /// sgd: the first learning rate
-    #[arg(long, value_name = "R", default_value_t = 0.1, value_parser = non_negative)]
+    #[arg(long, value_name = "R", default_value_t = 0.05, value_parser = non_negative)]
     pub rate: f32,
     /// sgd: how rates fall
     #[arg(long, value_enum, default_value_t = Schedule::Adaptive)]

@@ -72,12 +72,12 @@ impl<'a> Solver<'a> {
         Ok(errors.scaled(f64::from(blocks.scale.deviation)))
     }
 
-    /// The errors on the ratings learnt from, after `last` epoch's.
-    pub fn train_errors(&self, last: Errors, executor: &Executor) -> Result<Errors, Error> {
+    /// The errors on the ratings learnt from, as the factors are now, on the scale of the file.
+    pub fn train_errors(&self, executor: &Executor) -> Result<Errors, Error> {
         match self {
             Self::Sgd(sgd) => sgd.blocks().errors(Set::Train, executor),
-            // Its residuals are exact, and its cells hold nothing else any more.
-            Self::Ccd(_) => Ok(last),
+            // Its cells hold residuals, and those are the errors.
+            Self::Ccd(ccd) => Ok(ccd.errors().scaled(f64::from(ccd.blocks().scale.deviation))),
         }
     }
 }
