@@ -2,5 +2,6 @@
 
 pub mod console;
 pub mod failure;
+pub mod lda;
 pub mod linear;
 pub mod options;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use strads_apps::failure::Failure;
+use strads_apps::lda;
 
 /// Model-parallel machine learning, from a laptop's cores to a cluster.
 #[derive(Debug, Parser)]
@@ -15,7 +16,10 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Topics of documents: latent Dirichlet allocation
+    Lda(lda::Args),
+}
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -29,5 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), Failure> {
-    match command {}
+    match command {
+        Command::Lda(args) => lda::run(&args),
+    }
 }

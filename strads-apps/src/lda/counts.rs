@@ -48,6 +48,11 @@ impl WordCounts {
         &self.places[start..start + self.taken[word] as usize]
     }
 
+    /// All counts of all words.
+    pub fn counts(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.len()).flat_map(|word| self.row(word).iter().map(|&(_, count)| count))
+    }
+
     /// Replaces a row.
     #[inline(always)]
     pub fn write(&mut self, word: usize, row: impl IntoIterator<Item = (u32, u32)>) {

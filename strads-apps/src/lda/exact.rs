@@ -79,9 +79,9 @@ impl Desk {
 
     /// Lays a word's counts on the empty desk.
     #[inline(always)]
-    pub fn open<W: Wide>(&mut self, wide: W, row: &[(u32, u32)]) {
+    pub fn open<W: Wide>(&mut self, wide: W, row: impl Iterator<Item = (u32, u32)>) {
         self.topics.clear();
-        for &(topic, count) in row {
+        for (topic, count) in row {
             self.topics.push(topic);
             self.counts[topic as usize] = count;
             self.phi.place(topic, self.phi_of(topic));
@@ -94,8 +94,8 @@ impl Desk {
     pub fn close<W: Wide>(&mut self, wide: W) -> impl Iterator<Item = (u32, u32)> + '_ {
         for at in 0..self.topics.len() {
             let topic = self.topics[at];
-            self.phi
-                .place(topic, self.prior.beta * self.inverse[topic as usize]);
+            let phi = self.prior.beta * self.inverse[topic as usize];
+            self.phi.place(topic, phi);
         }
         self.sum_up(wide);
         let counts = &mut self.counts;
@@ -103,6 +103,12 @@ impl Desk {
             let count = std::mem::take(&mut counts[topic as usize]);
             (count > 0).then_some((topic, count))
         })
+    }
+
+    /// Takes the word's counts off the desk and forgets them.
+    #[inline(always)]
+    pub fn clear<W: Wide>(&mut self, wide: W) {
+        self.close(wide).for_each(drop);
     }
 
     /// Sums anew above the topics of the word: path by path, or all at once where that is less.
