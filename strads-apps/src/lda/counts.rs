@@ -105,11 +105,6 @@ impl DocumentCounts {
         }
     }
 
-    /// How many documents there are.
-    pub fn len(&self) -> usize {
-        self.taken.len()
-    }
-
     /// The row of a document, in whole chunks.
     #[inline(always)]
     pub fn chunks(&self, document: usize) -> &[Chunk] {

@@ -81,7 +81,7 @@ fn counts_are_conserved() {
     for workers in [1, 2, 5] {
         let prior = prior(&corpus, 0.5, 0.1);
         let (mut lda, mut shards) = program::prepare(&corpus, workers, prior, 6, 3, None);
-        assert_eq!(lda.layout.heads.is_empty(), workers == 1, "one word in four is a head word");
+        assert_eq!(lda.layout.heads.len(), usize::from(workers == 5), "one word is one token in four");
         for _ in 0..3 {
             sweep(&Executor::Inline, &mut lda, &mut shards, 1);
             assert_eq!(lda.totals().iter().map(|&n| u64::from(n)).sum::<u64>(), corpus.tokens());
@@ -101,7 +101,7 @@ fn sorted_rows(shard: &Shard) -> Vec<Vec<(u32, u32)>> {
         row.sort_unstable();
         row
     };
-    (0..shard.rows.len()).map(row).collect()
+    (0..shard.lengths.len()).map(row).collect()
 }
 
 /// The sampler's frequencies of all 2^7 states of a tiny corpus, against their posterior
@@ -174,15 +174,16 @@ fn executors_agree() {
 }
 
 /// Each true topic of a generated corpus is found: the topic nearest to it has the same words.
-/// The word that all share is left out of the comparison.
+/// The word that all share is left out of the comparison. There are a few topics more than true
+/// ones, because two true ones that begin as one rarely part.
 #[test]
 fn topics_are_recovered() {
     let topics = 10;
     let corpus = generated(600, topics, 4);
     let prior = prior(&corpus, 0.2, 0.05);
-    let (mut lda, mut shards) = program::prepare(&corpus, 4, prior, topics + 2, 1, None);
+    let (mut lda, mut shards) = program::prepare(&corpus, 4, prior, topics + 5, 1, None);
     sweep(&Executor::Inline, &mut lda, &mut shards, 150);
-    let mut found = vec![vec![0.0; corpus.word_kinds]; topics + 2];
+    let mut found = vec![vec![0.0; corpus.word_kinds]; topics + 5];
     lda.for_each_word(|word, row| {
         for &(topic, count) in row.iter().filter(|_| word > 0) {
             found[topic as usize][word as usize] = f64::from(count);
@@ -196,8 +197,9 @@ fn topics_are_recovered() {
         }
         words
     };
-    let recovered = (0..topics).filter(|&topic| found.iter().any(|f| cosine(f, &truth(topic)) >= 0.9));
-    assert!(recovered.count() >= 9);
+    let nearest = |topic| found.iter().map(|f| cosine(f, &truth(topic))).fold(0.0, f64::max);
+    let nearest: Vec<f64> = (0..topics).map(nearest).collect();
+    assert!(nearest.iter().filter(|&&cosine| cosine >= 0.9).count() >= 9, "{nearest:?}");
 }
 
 fn cosine(a: &[f64], b: &[f64]) -> f64 {
