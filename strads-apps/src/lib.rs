@@ -6,6 +6,7 @@ pub mod demo;
 pub mod failure;
 pub mod files;
 pub mod generate;
+pub mod lda;
 pub mod linear;
 pub mod mf;
 pub mod options;

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
-use strads_apps::{demo, generate, mf};
+use strads_apps::{demo, generate, lda, mf};
 
 /// Model-parallel machine learning, from a laptop's cores to a cluster.
 #[derive(Debug, Parser)]
@@ -37,6 +37,8 @@ enum Command {
     Mf(mf::Args),
     Gen(generate::Args),
     Demo(demo::Args),
+    /// Topics of documents: latent Dirichlet allocation
+    Lda(lda::Args),
 }
 
 fn main() -> ExitCode {
@@ -59,5 +61,6 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Mf(args) => mf::run(args),
         Command::Gen(args) => generate::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Lda(args) => lda::run(&args),
     }
 }

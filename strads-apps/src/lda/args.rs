@@ -1,0 +1,115 @@
+//! The command's options, and what is wrong with them.
+
+use std::path::PathBuf;
+
+use strads_datasets::Corpus;
+
+use super::exact::Prior;
+use super::text::Pruning;
+use crate::failure::Failure;
+use crate::options::Common;
+
+/// Topic models: latent Dirichlet allocation by collapsed Gibbs sampling
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// The corpus: UCI bag of words, LDA-C, Matrix Market, or text with a document a line
+    #[arg(value_name = "CORPUS")]
+    pub corpus: PathBuf,
+    /// How many topics
+    #[arg(long, short = 'k', value_name = "K", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    pub topics: u32,
+    /// How often every token is sampled
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub sweeps: u64,
+    /// The prior of topics in a document [default: 50 / K]
+    #[arg(long, value_name = "A")]
+    pub alpha: Option<f64>,
+    /// The prior of words in a topic
+    #[arg(long, value_name = "B", default_value_t = 0.01)]
+    pub beta: f64,
+    /// Fit α and β to the corpus while training
+    #[arg(long)]
+    pub optimise_hyper: bool,
+    /// Measure and report every so many sweeps
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub every: u64,
+    /// Workers to divide the corpus among; results depend on it [default: one a thread]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub workers: Option<u16>,
+    /// The words, one a line
+    #[arg(long, value_name = "FILE")]
+    pub vocabulary: Option<PathBuf>,
+    /// Take words as text: lower case, without punctuation and English stop words
+    #[arg(long)]
+    pub tokenise: bool,
+    /// Leave out words that are in fewer documents
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub min_documents: u32,
+    /// Leave out words that are in a larger share of the documents
+    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
+    pub max_share: f64,
+    /// Keep the state in this directory each time it is measured
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+    /// Go on from the checkpoint
+    #[arg(long, requires = "checkpoint")]
+    pub resume: bool,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+impl Args {
+    /// Which words stay.
+    pub fn pruning(&self) -> Pruning {
+        Pruning {
+            tokenise: self.tokenise,
+            min_documents: self.min_documents,
+            max_share: self.max_share,
+        }
+    }
+
+    /// How many workers the corpus is divided among.
+    pub fn workers(&self) -> usize {
+        self.workers.map_or_else(|| self.common.threads(), usize::from)
+    }
+
+    /// α, β and V, if they make sense.
+    pub fn prior(&self, corpus: &Corpus) -> Result<Prior, Failure> {
+        let alpha = self.alpha.unwrap_or(50.0 / f64::from(self.topics));
+        for (name, value) in [("--alpha", alpha), ("--beta", self.beta)] {
+            if !(value.is_finite() && value >= 1e-6) {
+                return Err(Failure::input(format!(
+                    "{name} is {value}, and has to be a positive number\n\
+                     it counts the tokens that are there before any is read"
+                )));
+            }
+        }
+        Ok(Prior {
+            alpha: alpha as f32,
+            beta: self.beta as f32,
+            words: corpus.word_kinds,
+        })
+    }
+
+    /// Refuses a corpus that nothing can be learnt from, or that does not fit.
+    pub fn check(&self, corpus: &Corpus) -> Result<(), Failure> {
+        let name = self.corpus.display();
+        let tokens = corpus.tokens();
+        if tokens == 0 {
+            return Err(Failure::input(format!("{name}: no words in any document")));
+        }
+        if tokens > u64::from(u32::MAX) {
+            return Err(Failure::input(format!("{name}: {tokens} tokens, and at most {} fit", u32::MAX)));
+        }
+        if let Some(words) = &corpus.vocabulary
+            && words.len() != corpus.word_kinds
+        {
+            return Err(Failure::input(format!(
+                "{name}: {} different words, but a vocabulary of {}",
+                corpus.word_kinds,
+                words.len()
+            )));
+        }
+        Ok(())
+    }
+}

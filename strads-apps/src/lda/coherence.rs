@@ -1,0 +1,48 @@
+//! NPMI coherence: do a topic's words occur in the same documents?
+
+use strads_datasets::Corpus;
+
+/// The mean over topics of the mean normalised pointwise mutual information of their words, two
+/// by two, over the documents of `corpus`: 1 if they always occur together, 0 if by chance, −1 if
+/// never.
+pub fn npmi(corpus: &Corpus, topics: &[Vec<(u32, u32)>]) -> f64 {
+    let mut documents: Vec<Option<Vec<u32>>> = vec![None; corpus.word_kinds];
+    for &(word, _) in topics.iter().flatten() {
+        documents[word as usize] = Some(Vec::new());
+    }
+    for document in 0..corpus.documents() {
+        for &word in corpus.document(document).0 {
+            if let Some(list) = &mut documents[word as usize] {
+                list.push(document as u32);
+            }
+        }
+    }
+    let share = |count: usize| count as f64 / corpus.documents() as f64;
+    let list = |word: u32| documents[word as usize].as_deref().unwrap_or_default();
+    let pair = |a: u32, b: u32| {
+        let both = share(common(list(a), list(b)));
+        let apart = share(list(a).len()) * share(list(b).len());
+        match both {
+            0.0 => -1.0,
+            1.0 => 1.0,
+            _ => (both / apart).ln() / -both.ln(),
+        }
+    };
+    let coherences = topics.iter().filter(|topic| topic.len() > 1).map(|topic| {
+        let pairs = topic.iter().enumerate();
+        let pairs = pairs.flat_map(|(n, &(a, _))| topic[..n].iter().map(move |&(b, _)| (a, b)));
+        mean(pairs.map(|(a, b)| pair(a, b)))
+    });
+    mean(coherences)
+}
+
+/// How many numbers two ascending lists have in common.
+fn common(a: &[u32], b: &[u32]) -> usize {
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    short.iter().filter(|number| long.binary_search(number).is_ok()).count()
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0u32), |(sum, count), value| (sum + value, count + 1));
+    if count > 0 { sum / f64::from(count) } else { 0.0 }
+}

@@ -1,0 +1,180 @@
+//! Sparse topic counts: one row a word, one row a document.
+//!
+//! Both keep only topics that occur, in no particular order, and both have room for as many as
+//! can ever occur (`min(tokens, topics)`), so that sampling never allocates.
+
+use super::wide::{LANES, Wide};
+
+/// A token's topic before it has one.
+pub const UNASSIGNED: u32 = u32::MAX - 1;
+/// The topic of a free place in a document's row.
+const FREE: u32 = u32::MAX;
+
+/// Topic counts of words. Rows are read and rewritten whole.
+#[derive(Clone, Debug, Default)]
+pub struct WordCounts {
+    /// Where each row's places start, and at last where they end.
+    starts: Vec<usize>,
+    /// How many places of each row are taken.
+    taken: Vec<u32>,
+    places: Vec<(u32, u32)>,
+}
+
+impl WordCounts {
+    /// Empty rows for words that occur `tokens` times.
+    pub fn new(tokens: impl IntoIterator<Item = usize>, topics: usize) -> Self {
+        let mut starts = vec![0];
+        let mut end = 0;
+        for tokens in tokens {
+            end += tokens.min(topics);
+            starts.push(end);
+        }
+        Self {
+            taken: vec![0; starts.len() - 1],
+            places: vec![(0, 0); end],
+            starts,
+        }
+    }
+
+    /// How many words there are.
+    pub fn len(&self) -> usize {
+        self.taken.len()
+    }
+
+    /// The topics of a word and how often it has each.
+    #[inline(always)]
+    pub fn row(&self, word: usize) -> &[(u32, u32)] {
+        let start = self.starts[word];
+        &self.places[start..start + self.taken[word] as usize]
+    }
+
+    /// All counts of all words.
+    pub fn counts(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.len()).flat_map(|word| self.row(word).iter().map(|&(_, count)| count))
+    }
+
+    /// Replaces a row.
+    #[inline(always)]
+    pub fn write(&mut self, word: usize, row: impl IntoIterator<Item = (u32, u32)>) {
+        let places = &mut self.places[self.starts[word]..self.starts[word + 1]];
+        let mut taken = 0;
+        for (place, entry) in places.iter_mut().zip(row) {
+            *place = entry;
+            taken += 1;
+        }
+        self.taken[word] = taken;
+    }
+}
+
+/// Sixteen places of a document's row. Counts are `f32` because they are multiplied, never
+/// formatted: whole numbers below 2^24 are exact.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk {
+    /// The topics; [`FREE`] where the place is.
+    pub topics: [u32; LANES],
+    /// How often the document has each; 0 where the place is free.
+    pub counts: [f32; LANES],
+}
+
+const EMPTY: Chunk = Chunk {
+    topics: [FREE; LANES],
+    counts: [0.0; LANES],
+};
+
+/// Topic counts of documents. Rows change one count at a time.
+#[derive(Clone, Debug, Default)]
+pub struct DocumentCounts {
+    starts: Vec<usize>,
+    taken: Vec<u32>,
+    chunks: Vec<Chunk>,
+}
+
+impl DocumentCounts {
+    /// Empty rows for documents of `lengths` tokens.
+    pub fn new(lengths: impl IntoIterator<Item = usize>, topics: usize) -> Self {
+        let mut starts = vec![0];
+        let mut end = 0;
+        for length in lengths {
+            end += length.min(topics).div_ceil(LANES);
+            starts.push(end);
+        }
+        Self {
+            taken: vec![0; starts.len() - 1],
+            chunks: vec![EMPTY; end],
+            starts,
+        }
+    }
+
+    /// The row of a document, in whole chunks.
+    #[inline(always)]
+    pub fn chunks(&self, document: usize) -> &[Chunk] {
+        let start = self.starts[document];
+        &self.chunks[start..start + (self.taken[document] as usize).div_ceil(LANES)]
+    }
+
+    /// The topics of a document and how often it has each.
+    pub fn row(&self, document: usize) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let places = self.chunks(document).iter();
+        places
+            .flat_map(|chunk| chunk.topics.iter().zip(&chunk.counts))
+            .take(self.taken[document] as usize)
+            .map(|(&topic, &count)| (topic, count as u32))
+    }
+
+    /// Counts one more token of `topic`.
+    #[inline(always)]
+    pub fn add<W: Wide>(&mut self, wide: W, document: usize, topic: u32) {
+        let place = match self.place(wide, document, topic) {
+            Some(place) => place,
+            None => {
+                let place = self.taken[document] as usize;
+                self.taken[document] += 1;
+                place
+            }
+        };
+        let chunk = &mut self.chunks[self.starts[document] + place / LANES];
+        chunk.topics[place % LANES] = topic;
+        chunk.counts[place % LANES] += 1.0;
+    }
+
+    /// Counts one token of `topic` less; the last place fills a place that becomes free.
+    #[inline(always)]
+    pub fn remove<W: Wide>(&mut self, wide: W, document: usize, topic: u32) {
+        let Some(place) = self.place(wide, document, topic) else {
+            debug_assert!(false, "topic {topic} is not in document {document}");
+            return;
+        };
+        let start = self.starts[document];
+        let chunk = &mut self.chunks[start + place / LANES];
+        chunk.counts[place % LANES] -= 1.0;
+        if chunk.counts[place % LANES] > 0.0 {
+            return;
+        }
+        self.taken[document] -= 1;
+        let last = self.taken[document] as usize;
+        let end = &mut self.chunks[start + last / LANES];
+        let (topic, count) = (end.topics[last % LANES], end.counts[last % LANES]);
+        (end.topics[last % LANES], end.counts[last % LANES]) = (FREE, 0.0);
+        if place != last {
+            let chunk = &mut self.chunks[start + place / LANES];
+            (chunk.topics[place % LANES], chunk.counts[place % LANES]) = (topic, count);
+        }
+    }
+
+    /// Forgets all counts.
+    pub fn clear(&mut self) {
+        self.taken.fill(0);
+        self.chunks.fill(EMPTY);
+    }
+
+    #[inline(always)]
+    fn place<W: Wide>(&self, wide: W, document: usize, topic: u32) -> Option<usize> {
+        for (number, chunk) in self.chunks(document).iter().enumerate() {
+            let matches = wide.matches(&chunk.topics, topic);
+            if matches != 0 {
+                return Some(number * LANES + matches.trailing_zeros() as usize);
+            }
+        }
+        None
+    }
+}

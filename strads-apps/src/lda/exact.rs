@@ -1,0 +1,287 @@
+//! The exact sampler: collapsed Gibbs, a word at a time.
+//!
+//! A token of word w in document d takes topic k with probability proportional to
+//! (n_dk + α) · φ_k, where φ_k = (n_wk + β) / (n_k + Vβ) and all counts leave the token itself
+//! out. The sum falls into Σ n_dk φ_k over the few topics of the document, which is computed, and
+//! α Σ φ_k, which a tree of sums has at hand: while one word is open, only the φ of topics that
+//! gain or lose a token change. A token costs O(topics of its document), in wide registers.
+
+use rand::RngExt;
+use strads_common::random::Stream;
+
+use super::counts::{Chunk, DocumentCounts, UNASSIGNED};
+use super::weights::Weights;
+use super::wide::{LANES, Lanes, Wide};
+
+/// What all samplers are told about the model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prior {
+    /// α: how many tokens of each topic a document has before it is read.
+    pub alpha: f32,
+    /// β: how many tokens of each word a topic has before anything is read.
+    pub beta: f32,
+    /// V: the number of different words.
+    pub words: usize,
+}
+
+/// Where one word at a time is open: its counts and φ by topic, and the totals they depend on.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    prior: Prior,
+    /// n_k, as this worker sees it.
+    totals: Vec<u32>,
+    /// 1 / (n_k + Vβ).
+    inverse: Vec<f32>,
+    /// n_wk of the open word; all 0 between words.
+    counts: Vec<u32>,
+    /// The topics that the open word has or had, some of them twice.
+    topics: Vec<u32>,
+    /// φ of the open word; β / (n_k + Vβ) between words.
+    phi: Weights,
+    /// n_dk φ_k of the topics of the document at hand.
+    masses: Vec<Lanes>,
+}
+
+impl Desk {
+    /// An empty desk for `topics` topics.
+    pub fn new(topics: usize) -> Self {
+        Self {
+            prior: Prior {
+                alpha: 1.0,
+                beta: 1.0,
+                words: 1,
+            },
+            totals: vec![0; topics],
+            inverse: vec![0.0; topics],
+            counts: vec![0; topics],
+            topics: Vec::new(),
+            phi: Weights::new(topics),
+            masses: vec![[0.0; LANES]; topics.div_ceil(LANES)],
+        }
+    }
+
+    /// Starts from these totals.
+    pub fn prepare<W: Wide>(&mut self, wide: W, prior: Prior, totals: &[u32]) {
+        self.prior = prior;
+        self.totals.copy_from_slice(totals);
+        let smoothing = prior.beta * prior.words as f32;
+        for (topic, (inverse, &total)) in self.inverse.iter_mut().zip(totals).enumerate() {
+            *inverse = 1.0 / (total as f32 + smoothing);
+            self.phi.place(topic as u32, prior.beta * *inverse);
+        }
+        self.phi.rebuild(wide);
+    }
+
+    /// The totals, with what was sampled since.
+    pub fn totals(&self) -> &[u32] {
+        &self.totals
+    }
+
+    /// Lays a word's counts on the empty desk.
+    #[inline(always)]
+    pub fn open<W: Wide>(&mut self, wide: W, row: impl Iterator<Item = (u32, u32)>) {
+        self.topics.clear();
+        for (topic, count) in row {
+            self.topics.push(topic);
+            self.counts[topic as usize] = count;
+            self.phi.place(topic, self.phi_of(topic));
+        }
+        self.sum_up(wide);
+    }
+
+    /// Takes the word's counts off the desk, topic by topic, each once.
+    #[inline(always)]
+    pub fn close<W: Wide>(&mut self, wide: W) -> impl Iterator<Item = (u32, u32)> + '_ {
+        for at in 0..self.topics.len() {
+            let topic = self.topics[at];
+            let phi = self.prior.beta * self.inverse[topic as usize];
+            self.phi.place(topic, phi);
+        }
+        self.sum_up(wide);
+        let counts = &mut self.counts;
+        self.topics.iter().filter_map(move |&topic| {
+            let count = std::mem::take(&mut counts[topic as usize]);
+            (count > 0).then_some((topic, count))
+        })
+    }
+
+    /// Takes the word's counts off the desk and forgets them.
+    #[inline(always)]
+    pub fn clear<W: Wide>(&mut self, wide: W) {
+        self.close(wide).for_each(drop);
+    }
+
+    /// Sums anew above the topics of the word: path by path, or all at once where that is less.
+    #[inline(always)]
+    fn sum_up<W: Wide>(&mut self, wide: W) {
+        if self.topics.len() * LANES > self.totals.len() {
+            self.phi.rebuild(wide);
+        } else {
+            for &topic in &self.topics {
+                self.phi.refresh(wide, topic);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn phi_of(&self, topic: u32) -> f32 {
+        let topic = topic as usize;
+        (self.counts[topic] as f32 + self.prior.beta) * self.inverse[topic]
+    }
+
+    /// φ of `topic` with one of its tokens left out.
+    #[inline(always)]
+    fn phi_without_one(&self, topic: u32) -> f32 {
+        let topic = topic as usize;
+        let smoothing = self.prior.beta * self.prior.words as f32;
+        (self.counts[topic] as f32 - 1.0 + self.prior.beta)
+            / (self.totals[topic] as f32 - 1.0 + smoothing)
+    }
+
+    #[inline(always)]
+    fn take(&mut self, topic: u32) {
+        self.counts[topic as usize] -= 1;
+        self.totals[topic as usize] -= 1;
+        self.weigh(topic);
+    }
+
+    #[inline(always)]
+    fn give(&mut self, topic: u32) {
+        if self.counts[topic as usize] == 0 {
+            self.topics.push(topic);
+        }
+        self.counts[topic as usize] += 1;
+        self.totals[topic as usize] += 1;
+        self.weigh(topic);
+    }
+
+    #[inline(always)]
+    fn weigh(&mut self, topic: u32) {
+        let smoothing = self.prior.beta * self.prior.words as f32;
+        self.inverse[topic as usize] = 1.0 / (self.totals[topic as usize] as f32 + smoothing);
+        self.phi.set(topic, self.phi_of(topic));
+    }
+}
+
+/// Samples the tokens of the open word once: `topics[i]` is the topic of a token in document
+/// `documents[i]`.
+///
+/// Nothing is written while a token keeps its topic, as most do: its neighbours then do not
+/// depend on it, and the processor works on several at once.
+#[inline(always)]
+pub fn sample<W: Wide>(
+    wide: W,
+    desk: &mut Desk,
+    documents: &[u32],
+    topics: &mut [u32],
+    rows: &mut DocumentCounts,
+    random: &mut Stream,
+) {
+    for (&document, topic) in documents.iter().zip(topics) {
+        let document = document as usize;
+        let old = *topic;
+        let new = draw(wide, desk, rows.chunks(document), old, random.random());
+        if new != old {
+            if old != UNASSIGNED {
+                desk.take(old);
+                rows.remove(wide, document, old);
+            }
+            desk.give(new);
+            rows.add(wide, document, new);
+            *topic = new;
+        }
+    }
+}
+
+/// Draws a topic for a token that all counts still have under `old`.
+#[inline(always)]
+fn draw<W: Wide>(wide: W, desk: &mut Desk, row: &[Chunk], old: u32, uniform: f32) -> u32 {
+    let (reduced, surplus) = if old == UNASSIGNED {
+        (0.0, 0.0)
+    } else {
+        let reduced = desk.phi_without_one(old);
+        (reduced, desk.phi.leaves()[old as usize] - reduced)
+    };
+    let of_lanes = weigh_row(wide, row, desk.phi.leaves(), (old, reduced), &mut desk.masses);
+    let ends = wide.running_sums(&of_lanes);
+    let of_document = ends[LANES - 1];
+    let of_prior = desk.prior.alpha * (desk.phi.total() - surplus);
+    let mark = uniform * (of_document + of_prior);
+    if mark < of_document {
+        // The lane first, then the chunk in it: sums across a register are dear.
+        let lane = wide.lane_at(&of_lanes, &ends, mark);
+        let rest = mark - (ends[lane] - of_lanes[lane]);
+        row[chunk_at(&desk.masses[..row.len()], lane, rest)].topics[lane]
+    } else {
+        draw_from_prior(wide, desk, old, reduced, (mark - of_document) / desk.prior.alpha)
+    }
+}
+
+/// Draws in proportion to φ alone, with the token's own part left out.
+#[inline(always)]
+fn draw_from_prior<W: Wide>(wide: W, desk: &mut Desk, old: u32, reduced: f32, mark: f32) -> u32 {
+    if old == UNASSIGNED {
+        return desk.phi.find(wide, mark);
+    }
+    let whole = desk.phi.leaves()[old as usize];
+    desk.phi.set(old, reduced);
+    let new = desk.phi.find(wide, mark);
+    desk.phi.set(old, whole);
+    new
+}
+
+/// Writes running sums of n_dk φ_k along each lane to `masses`, the token's own part left out;
+/// returns the lanes' totals. `own` is the token's topic and φ without the token.
+#[inline(always)]
+fn weigh_row<W: Wide>(
+    wide: W,
+    row: &[Chunk],
+    phi: &[f32],
+    own: (u32, f32),
+    masses: &mut [Lanes],
+) -> Lanes {
+    let mut total = [0.0; LANES];
+    for (chunk, masses) in row.iter().zip(masses) {
+        total = wide.add(&total, &wide.masses(chunk, phi, own));
+        *masses = total;
+    }
+    total
+}
+
+/// The first chunk whose running sum along `lane` is beyond `mark`; the last one with any mass in
+/// the lane if rounding put the mark behind all of them.
+#[inline(always)]
+fn chunk_at(masses: &[Lanes], lane: usize, mark: f32) -> usize {
+    let end = masses[masses.len() - 1][lane];
+    let mut passed = 0;
+    for masses in masses {
+        let sum = masses[lane];
+        passed += usize::from(sum <= mark && sum < end);
+    }
+    passed
+}
+
+/// The sum over tokens of the open word of log Σ_k θ_dk φ_k, with every count in.
+///
+/// `lengths[d]` is the number of tokens of document d.
+#[inline(always)]
+pub fn log_likelihood<W: Wide>(
+    wide: W,
+    desk: &mut Desk,
+    documents: &[u32],
+    rows: &DocumentCounts,
+    lengths: &[u32],
+) -> f64 {
+    let of_prior = desk.prior.alpha * desk.phi.total();
+    let prior_tokens = desk.prior.alpha * desk.totals.len() as f32;
+    let mut total = 0.0;
+    for run in documents.chunk_by(|a, b| a == b) {
+        let document = run[0] as usize;
+        let row = rows.chunks(document);
+        let nobody = (UNASSIGNED, 0.0);
+        let of_document = wide.sum(&weigh_row(wide, row, desk.phi.leaves(), nobody, &mut desk.masses));
+        let tokens = lengths[document] as f32 + prior_tokens;
+        total += run.len() as f64 * f64::from((of_document + of_prior) / tokens).ln();
+    }
+    total
+}

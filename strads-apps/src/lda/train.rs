@@ -1,0 +1,220 @@
+//! The command: read, sample, measure now and then, write.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use strads::{Run, Stop, Verdict};
+use strads_datasets::{Corpus, ReadOptions, Source, read_corpus};
+
+use super::args::Args;
+use super::program::{self, Lda};
+use super::shard::Shard;
+use super::{checkpoint, coherence, model, text};
+use crate::console::Console;
+use crate::failure::Failure;
+
+/// What is known at the start.
+#[derive(Serialize)]
+struct Start {
+    documents: usize,
+    words: usize,
+    tokens: u64,
+    topics: usize,
+    workers: usize,
+    head_words: usize,
+    seconds_read: f64,
+}
+
+/// How things stand after some sweeps.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Progress {
+    sweep: u64,
+    seconds: f64,
+    tokens_per_second: f64,
+    log_likelihood_per_token: f64,
+    joint_log_likelihood_per_token: f64,
+    alpha: f64,
+    beta: f64,
+    drift: f64,
+    imbalance: f64,
+}
+
+/// The end.
+#[derive(Serialize)]
+struct End {
+    #[serde(flatten)]
+    last: Progress,
+    npmi: f64,
+    seconds_read: f64,
+    seconds_train: f64,
+    seconds_measure: f64,
+    seconds_write: f64,
+}
+
+/// A run under way.
+struct Training<'a> {
+    args: &'a Args,
+    corpus: &'a Corpus,
+    lda: Lda,
+    shards: Vec<Shard>,
+    /// Sampling only.
+    seconds: f64,
+    seconds_measure: f64,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let mut console = args.common.console();
+    let began = Instant::now();
+    let corpus = read(args)?;
+    let seconds_read = began.elapsed().as_secs_f64();
+    let mut training = Training::new(args, &corpus)?;
+    console.event("start", training.start(seconds_read));
+    if training.corpus.tokens() < u64::from(args.topics) {
+        console.note("there are more topics than tokens: most topics will stay empty");
+    }
+    let mut last = training.measure(0.0, 1.0)?;
+    while training.lda.sweeps() < args.sweeps {
+        last = training.advance(&mut console)?;
+        console.event("progress", last);
+        console.say(format_args!(
+            "sweep {:5}  {:8.2} s  {:6.2} M tokens/s  log-likelihood {:.4} a token",
+            last.sweep, last.seconds, last.tokens_per_second / 1e6, last.log_likelihood_per_token
+        ));
+    }
+    let npmi = coherence::npmi(&corpus, &model::top_words(&training.lda));
+    let writing = Instant::now();
+    if let Some(directory) = &args.common.out {
+        model::write(directory, &training.lda, &training.shards, &corpus).map_err(|error| {
+            Failure::world(format!("{}: cannot write the model: {error}", directory.display()))
+        })?;
+    }
+    console.event(
+        "done",
+        End {
+            last,
+            npmi,
+            seconds_read,
+            seconds_train: training.seconds,
+            seconds_measure: training.seconds_measure,
+            seconds_write: writing.elapsed().as_secs_f64(),
+        },
+    );
+    Ok(())
+}
+
+fn read(args: &Args) -> Result<Corpus, Failure> {
+    let options = ReadOptions {
+        threads: args.common.threads(),
+        vocabulary: args.vocabulary.as_deref().map(Source::from),
+        ..ReadOptions::default()
+    };
+    let corpus = read_corpus(&args.corpus.as_path().into(), &options).map_err(Failure::input)?;
+    let pruning = args.pruning();
+    let corpus = if pruning.keeps_all() { corpus } else { text::prune(&corpus, &pruning) };
+    args.check(&corpus)?;
+    Ok(corpus)
+}
+
+impl<'a> Training<'a> {
+    fn new(args: &'a Args, corpus: &'a Corpus) -> Result<Self, Failure> {
+        let mut prior = args.prior(corpus)?;
+        let (topics, seed) = (args.topics as usize, args.common.seed);
+        let stored = match &args.checkpoint {
+            Some(directory) if args.resume => Some(checkpoint::load(directory, corpus.tokens(), topics)?),
+            _ => None,
+        };
+        let given = stored.as_ref().map(|(_, given)| given.as_slice());
+        if let Some((header, _)) = &stored {
+            (prior.alpha, prior.beta) = (f32::from_bits(header.prior.0), f32::from_bits(header.prior.1));
+        }
+        let (mut lda, shards) = program::prepare(corpus, args.workers(), prior, topics, seed, given);
+        if let Some((header, _)) = &stored {
+            lda.resume_after(header.sweeps);
+        }
+        Ok(Self {
+            args,
+            corpus,
+            lda,
+            shards,
+            seconds: 0.0,
+            seconds_measure: 0.0,
+        })
+    }
+
+    fn start(&self, seconds_read: f64) -> Start {
+        Start {
+            documents: self.corpus.documents(),
+            words: self.corpus.word_kinds,
+            tokens: self.lda.tokens(),
+            topics: self.lda.topics(),
+            workers: self.shards.len(),
+            head_words: self.lda.layout.heads.len(),
+            seconds_read,
+        }
+    }
+
+    /// Sweeps up to the next measurement, and measures.
+    fn advance(&mut self, console: &mut Console) -> Result<Progress, Failure> {
+        let Self { args, lda, shards, .. } = self;
+        let every = args.every;
+        let goal = (lda.sweeps() / every * every + every).min(args.sweeps);
+        let sweeps = goal - lda.sweeps();
+        let rounds = sweeps * shards.len() as u64;
+        let began = Instant::now();
+        let run = Run::new().seed(args.common.seed).until(Stop::after_rounds(rounds));
+        let record = run.observed(&args.common.executor(), lda, shards, |lda, _| {
+            console.progress(|| format!("sweep {} of {}", lda.sweeps(), args.sweeps));
+            Verdict::Continue
+        })?;
+        let seconds = began.elapsed().as_secs_f64();
+        self.seconds += seconds;
+        let speed = (sweeps * self.lda.tokens()) as f64 / seconds;
+        let progress = self.measure(speed, record.totals.imbalance())?;
+        self.keep()?;
+        Ok(progress)
+    }
+
+    /// Sums likelihoods and, where asked, moves the priors.
+    fn measure(&mut self, tokens_per_second: f64, imbalance: f64) -> Result<Progress, Failure> {
+        let began = Instant::now();
+        let rounds = self.lda.measure();
+        let run = Run::new().until(Stop::after_rounds(rounds));
+        run.on(&self.args.common.executor(), &mut self.lda, &mut self.shards)?;
+        let measured = self.lda.measured();
+        let tokens = self.lda.tokens() as f64;
+        let (alpha, beta) = (f64::from(self.lda.prior.alpha), f64::from(self.lda.prior.beta));
+        if self.args.optimise_hyper && self.lda.sweeps() > 0 {
+            self.lda.prior.alpha = measured.documents.better_prior(alpha, self.lda.topics()) as f32;
+            self.lda.prior.beta = measured.words.better_prior(beta, self.corpus.word_kinds) as f32;
+        }
+        self.seconds_measure += began.elapsed().as_secs_f64();
+        Ok(Progress {
+            sweep: self.lda.sweeps(),
+            seconds: self.seconds,
+            tokens_per_second,
+            log_likelihood_per_token: measured.predictive / tokens,
+            joint_log_likelihood_per_token: (measured.documents.log_probability()
+                + measured.words.log_probability())
+                / tokens,
+            alpha,
+            beta,
+            drift: self.lda.drift(),
+            imbalance,
+        })
+    }
+
+    /// Writes a checkpoint and goes on as a resumed run would.
+    fn keep(&mut self) -> Result<(), Failure> {
+        let Some(directory) = &self.args.checkpoint else {
+            return Ok(());
+        };
+        let seed = self.args.common.seed;
+        checkpoint::save(directory, self.corpus, &self.lda, &self.shards, seed).map_err(|error| {
+            Failure::world(format!("{}: cannot write a checkpoint: {error}", directory.display()))
+        })?;
+        self.shards.iter_mut().for_each(Shard::recount);
+        self.lda.recount(&self.shards);
+        Ok(())
+    }
+}
