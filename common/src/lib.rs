@@ -2,4 +2,5 @@
 //!
 //! A thing lives here when a second crate needs it, and knows nothing of the crates above.
 
+pub mod ids;
 pub mod random;
