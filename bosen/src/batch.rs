@@ -214,6 +214,24 @@ impl Batch {
         Some(self.select(layout, Arc::new(rows), &positions))
     }
 
+    /// The rows for which `keep` holds, if any.
+    pub fn retain(&self, layout: Layout, keep: impl Fn(u64) -> bool) -> Option<Batch> {
+        let (positions, keys): (Vec<usize>, Vec<u64>) = self
+            .rows
+            .keys()
+            .enumerate()
+            .filter(|&(_, key)| keep(key))
+            .unzip();
+        if positions.is_empty() {
+            return None;
+        }
+        if positions.len() == self.rows.len() {
+            return Some(self.clone());
+        }
+        let rows = RowSet::ascending(keys).expect("a part of an ascending set ascends");
+        Some(self.select(layout, Arc::new(rows), &positions))
+    }
+
     /// The batch with each value replaced by its magnitude.
     pub fn magnitudes(&self, kind: ElementKind) -> Batch {
         with_element!(kind, E => self.map(|value: E| E::from_f64(value.to_f64().abs())))

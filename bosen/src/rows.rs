@@ -121,6 +121,16 @@ impl RowSet {
         }
     }
 
+    /// The number of rows whose key is below `key`.
+    pub fn below(&self, key: u64) -> usize {
+        match &self.0 {
+            Rows::Range { first, len } => {
+                usize::try_from(key.saturating_sub(*first)).map_or(*len, |offset| offset.min(*len))
+            }
+            Rows::List(keys) => keys.partition_point(|&other| other < key),
+        }
+    }
+
     /// The rows at positions `range`.
     pub fn slice(&self, range: std::ops::Range<usize>) -> RowSet {
         match &self.0 {

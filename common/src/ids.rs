@@ -51,7 +51,7 @@ pub struct Clock(pub u64);
 impl Clock {
     /// The clock after this one.
     pub fn next(self) -> Clock {
-        Clock(self.0 + 1)
+        Clock(self.0.saturating_add(1))
     }
 
     /// The clock `rounds` before this one; the first clock has none before it.
