@@ -144,6 +144,9 @@ pub enum Failure {
         /// Why.
         reason: Refusal,
     },
+    /// The worker has left before the rows came.
+    #[error("the worker has left the store")]
+    Left,
     /// A shard has answered something else than was asked.
     #[error("{0} has sent an answer that does not fit its question")]
     Protocol(ShardId),
@@ -442,6 +445,7 @@ impl Client {
     }
 
     fn leave(&mut self, ticket: Ticket) {
+        self.fail_reads(Failure::Left, |_| true);
         let ids: Vec<TableId> = self.tables.keys().copied().collect();
         ids.into_iter().for_each(|id| self.flush(id));
         self.send_to_all(|sequence| ToShard::Leave { sequence });

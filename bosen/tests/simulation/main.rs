@@ -37,7 +37,7 @@ fn seeds() {
     if let Some(seed) = number("BOSEN_SEED") {
         return check(seed);
     }
-    let seeds = number("BOSEN_SEEDS").unwrap_or(3000);
+    let seeds = number("BOSEN_SEEDS").unwrap_or(10_000);
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
     std::thread::scope(|scope| {
         for first in 0..threads {
@@ -99,13 +99,13 @@ fn revalue(message: &mut ToShard, f: fn(i64) -> i64) -> bool {
 #[test]
 fn a_server_that_loses_an_increment_is_caught() {
     let caught = noticed(|| misled(3, |message| revalue(message, |_| 0)));
-    assert!(caught >= 75, "{caught} of 100 seeds");
+    assert!(caught >= 60, "{caught} of 100 seeds");
 }
 
 #[test]
 fn a_server_that_applies_an_increment_twice_is_caught() {
     let caught = noticed(|| misled(3, |message| revalue(message, |value| 2 * value)));
-    assert!(caught >= 75, "{caught} of 100 seeds");
+    assert!(caught >= 60, "{caught} of 100 seeds");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::oracle::{Expectation, Oracle};
 use bosen::batch::Batch;
-use bosen::client::{Command, Limits, Outcome, Ticket};
+use bosen::client::{Command, Failure, Limits, Outcome, Ticket};
 use bosen::consistency::Consistency;
 use bosen::rows::RowSet;
 use bosen::shard::Patience;
@@ -118,6 +118,10 @@ impl Workload {
                 .ok_or("no progress though the faults have stopped")?;
             let worker = match happening {
                 Happening::Woken(worker) => worker,
+                Happening::Done {
+                    result: Err(Failure::Left),
+                    ..
+                } => continue,
                 Happening::Done {
                     worker,
                     ticket,
