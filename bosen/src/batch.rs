@@ -87,12 +87,14 @@ impl Layout {
     pub fn check(&self, batch: &Batch) -> Result<(), Misfit> {
         let cells = match (&batch.cells, self.length) {
             (Cells::Dense, None) => return Err(Misfit::DenseForSparse),
-            (Cells::Dense, Some(length)) => batch.rows.len() as u64 * u64::from(length),
+            (Cells::Dense, Some(length)) => {
+                (batch.rows.len() as u64).saturating_mul(u64::from(length))
+            }
             (Cells::Sparse { ends, columns }, length) => {
                 check_sparse(batch.rows.len(), &view(ends), &view(columns), length)?
             }
         };
-        let expected = cells * self.kind.size() as u64;
+        let expected = cells.saturating_mul(self.kind.size() as u64);
         let found = batch.values.len() as u64;
         if expected == found {
             Ok(())

@@ -12,3 +12,5 @@ pub mod shard;
 pub mod sim;
 pub mod spec;
 pub mod store;
+pub mod tcp;
+pub mod wire;

@@ -286,7 +286,8 @@ impl Table {
 
     fn check_get(&self, rows: &RowSet) -> Result<(), Refusal> {
         self.spec.check_rows(rows).map_err(Refusal::Misfit)?;
-        let least_bytes = rows.len() as u64 * self.spec.layout.row_bytes().max(4) as u64;
+        let least_bytes =
+            (rows.len() as u64).saturating_mul(self.spec.layout.row_bytes().max(4) as u64);
         match least_bytes <= ANSWER_LIMIT_BYTES {
             true => Ok(()),
             false => Err(Refusal::TooLarge {
