@@ -129,13 +129,8 @@ pub enum Failure {
     #[error(transparent)]
     Misfit(#[from] Misfit),
     /// A shard has not been heard of for too long.
-    #[error("{shard} has not been reached for {after:?}")]
-    ShardLost {
-        /// Which.
-        shard: ShardId,
-        /// For how long.
-        after: Duration,
-    },
+    #[error("{0} has not been reached for too long")]
+    ShardLost(ShardId),
     /// A shard refuses.
     #[error("a shard refuses {table}: {reason}")]
     Refused {
@@ -159,6 +154,8 @@ pub struct Limits {
     pub window_bytes: usize,
     /// How long a shard may be away before what waits for it fails.
     pub patience: Duration,
+    /// The same for a shard that has not been reached yet.
+    pub join: Duration,
 }
 
 /// A worker's side of the store.
@@ -179,7 +176,7 @@ impl Client {
         Client {
             worker,
             limits,
-            links: (0..shards).map(|_| Link::new(now)).collect(),
+            links: (0..shards).map(|_| Link::new(now + limits.join)).collect(),
             tables: BTreeMap::new(),
             reads: Reads::default(),
             settling: Vec::new(),
@@ -210,7 +207,7 @@ impl Client {
             Event::Settle { ticket } => self.settle(ticket),
             Event::Leave { ticket } => self.leave(ticket),
             Event::Received { shard, message } => self.receive(shard, message),
-            Event::Lost { shard } => self.links[shard.index()].down(now),
+            Event::Lost { shard } => self.links[shard.index()].down(now + self.limits.patience),
             Event::Tick => self.give_up(now),
         }
         std::mem::take(&mut self.out)
@@ -259,7 +256,7 @@ impl Client {
     /// The table of a command that can be carried out.
     fn check(&mut self, id: TableId, command: &Command) -> Result<&mut Table, Failure> {
         if let Some(shard) = self.links.iter().position(Link::has_failed) {
-            return Err(self.shard_lost(shard));
+            return Err(Self::shard_lost(shard));
         }
         let table = self.tables.get_mut(&id).ok_or(Failure::NoTable(id))?;
         if let Some(reason) = table.refused {
@@ -273,11 +270,8 @@ impl Client {
         Ok(table)
     }
 
-    fn shard_lost(&self, shard: usize) -> Failure {
-        Failure::ShardLost {
-            shard: ShardId(shard as u32),
-            after: self.limits.patience,
-        }
+    fn shard_lost(shard: usize) -> Failure {
+        Failure::ShardLost(ShardId(shard as u32))
     }
 
     /// Carries out the commands on a table whose turn has come.
@@ -457,7 +451,7 @@ impl Client {
             .links
             .iter()
             .position(Link::has_failed)
-            .map(|shard| self.shard_lost(shard));
+            .map(Self::shard_lost);
         let links = &self.links;
         let arrived = |lasts: &[Sequence]| {
             links
@@ -474,6 +468,9 @@ impl Client {
     }
 
     fn receive(&mut self, shard: ShardId, message: ToWorker) {
+        if self.links[shard.index()].has_failed() {
+            return;
+        }
         match message {
             ToWorker::Welcome { received } => self.resume(shard, received),
             ToWorker::Ack { received } => self.acknowledge(shard, received),
@@ -578,13 +575,9 @@ impl Client {
 
     /// Fails what waits for shards that have been away for too long.
     fn give_up(&mut self, now: Duration) {
-        let patience = self.limits.patience;
-        let lost = self
-            .links
-            .iter_mut()
-            .position(|link| link.gives_up(now, patience));
+        let lost = self.links.iter_mut().position(|link| link.gives_up(now));
         let Some(shard) = lost else { return };
-        let failure = self.shard_lost(shard);
+        let failure = Self::shard_lost(shard);
         for table in self.tables.values_mut() {
             let waiting = std::mem::take(&mut table.waiting);
             self.out.extend(

@@ -16,19 +16,18 @@ pub(super) struct Link {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// No connection, or one on which the shard has not said where it is.
-    Down {
-        since: Duration,
-    },
+    /// No connection, or one on which the shard has not said where it is; given up if that is
+    /// still so then.
+    Down { until: Duration },
     Up,
     /// Given up.
     Failed,
 }
 
 impl Link {
-    pub fn new(now: Duration) -> Link {
+    pub fn new(until: Duration) -> Link {
         Link {
-            state: State::Down { since: now },
+            state: State::Down { until },
             last: Sequence(0),
             acknowledged: Sequence(0),
             unacknowledged: VecDeque::new(),
@@ -101,15 +100,17 @@ impl Link {
         updates.chain(self.unanswered.values()).cloned()
     }
 
-    pub fn down(&mut self, now: Duration) {
+    /// The connection is gone; the shard has until then to be back.
+    pub fn down(&mut self, until: Duration) {
         if self.state == State::Up {
-            self.state = State::Down { since: now };
+            self.state = State::Down { until };
         }
     }
 
-    /// Whether the shard is now to be given up, having been away for `patience`.
-    pub fn gives_up(&mut self, now: Duration, patience: Duration) -> bool {
-        let due = matches!(self.state, State::Down { since } if now >= since + patience);
+    /// Whether the shard is given up now. What it has not acknowledged is lost, so that nothing
+    /// can be said to it any more.
+    pub fn gives_up(&mut self, now: Duration) -> bool {
+        let due = matches!(self.state, State::Down { until } if now >= until);
         if due {
             self.state = State::Failed;
             self.unacknowledged.clear();

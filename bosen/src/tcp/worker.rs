@@ -77,6 +77,7 @@ impl Worker {
         let limits = Limits {
             window_bytes: options.window_bytes,
             patience: options.timing.patience,
+            join: options.timing.join,
         };
         let state = State {
             client: Client::new(options.worker, shards, limits, Duration::ZERO),

@@ -73,6 +73,7 @@ impl Workload {
             limits: Limits {
                 window_bytes: [1, 200, 100_000][random.random_range(0..3)],
                 patience,
+                join: patience,
             },
             patience: Patience {
                 join: patience,
