@@ -18,7 +18,9 @@ pub(super) struct Link {
 enum State {
     /// No connection, or one on which the shard has not said where it is; given up if that is
     /// still so then.
-    Down { until: Duration },
+    Down {
+        until: Duration,
+    },
     Up,
     /// Given up.
     Failed,
