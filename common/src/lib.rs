@@ -2,4 +2,8 @@
 //!
 //! A thing lives here when a second crate needs it, and knows nothing of the crates above.
 
+pub mod auth;
+pub mod frame;
+pub mod ids;
 pub mod random;
+pub mod socket;

@@ -54,6 +54,7 @@ pub struct Args {
     /// Go on from the checkpoint
     #[arg(long, requires = "checkpoint")]
     pub resume: bool,
+    /// Options of all apps.
     #[command(flatten)]
     pub common: Common,
 }

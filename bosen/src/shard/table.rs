@@ -1,0 +1,393 @@
+//! One table at one shard: its rows, its clock, and who waits for what.
+//!
+//! Increments take effect in one of three ways, chosen by the consistency: at once; when the
+//! round in which they were made is complete (`rounds`); or at once into `changes`, which become
+//! part of the rows and go out to subscribers whenever the table clock moves.
+
+use super::{Outbox, Roster};
+use crate::batch::Batch;
+use crate::element::freeze;
+use crate::message::{PartId, Refusal, Sequence, ToWorker};
+use crate::rows::{RowId, RowSet};
+use crate::spec::{Keys, TableSpec};
+use crate::store::{self, Store};
+use rustc_hash::FxHashSet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use strads_common::ids::{Clock, TableId, WorkerId};
+
+/// The longest answer to one `Get`.
+pub const ANSWER_LIMIT_BYTES: u64 = 64 << 20;
+
+pub(super) struct Table {
+    spec: TableSpec,
+    rows: Box<dyn Store>,
+    /// The round that each worker is in.
+    clocks: Vec<Clock>,
+    /// Complete rounds.
+    clock: Clock,
+    /// Increments of incomplete rounds, in the order in which they will be summed.
+    rounds: BTreeMap<(Clock, WorkerId), Vec<Batch>>,
+    /// Increments since the table clock last moved, where rows move only with it.
+    changes: Box<dyn Store>,
+    subscriptions: Vec<FxHashSet<u64>>,
+    /// The last update of each worker that is part of the rows, where rows move with the clock.
+    includes: Vec<Sequence>,
+    waiting: Vec<Waiting>,
+    discarded: u64,
+}
+
+/// A read that needs a later table clock.
+struct Waiting {
+    worker: WorkerId,
+    part: PartId,
+    rows: Arc<RowSet>,
+    need: Clock,
+}
+
+impl Table {
+    pub fn new(spec: TableSpec, workers: usize) -> Table {
+        let rows = match spec.keys {
+            Keys::Any => store::open(spec.layout),
+            Keys::Range { first, len } => store::ranged(spec.layout, first, len as usize),
+        };
+        Table {
+            spec,
+            rows,
+            clocks: vec![Clock(0); workers],
+            clock: Clock(0),
+            rounds: BTreeMap::new(),
+            changes: store::open(spec.layout),
+            subscriptions: vec![FxHashSet::default(); workers],
+            includes: vec![Sequence(0); workers],
+            waiting: Vec::new(),
+            discarded: 0,
+        }
+    }
+
+    pub fn spec(&self) -> &TableSpec {
+        &self.spec
+    }
+
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    pub fn discarded(&self) -> u64 {
+        self.discarded
+    }
+
+    /// The rows with everything that has arrived.
+    pub fn contents(&mut self, rows: &Arc<RowSet>) -> Batch {
+        let mut all = store::open(self.spec.layout);
+        all.add(&self.rows.read(rows));
+        all.add(&self.changes.read(rows));
+        for batch in self
+            .rounds
+            .values()
+            .flatten()
+            .filter_map(|batch| batch.within(self.spec.layout, rows))
+        {
+            all.add(&batch);
+        }
+        all.read(rows)
+    }
+
+    /// Takes in increments that `worker` made at `clock`.
+    pub fn update(&mut self, worker: WorkerId, clock: Clock, batch: Batch) {
+        if self.spec.consistency.pushes() {
+            self.changes.add(&batch);
+        } else if !self.spec.consistency.applies_whole_rounds() {
+            apply(self.rows.as_mut(), &self.spec, &batch);
+        } else if clock < self.clock {
+            self.discarded += 1;
+        } else {
+            self.rounds.entry((clock, worker)).or_default().push(batch);
+        }
+    }
+
+    /// `worker` has begun `clock`.
+    pub fn tick(
+        &mut self,
+        id: TableId,
+        worker: WorkerId,
+        clock: Clock,
+        roster: &Roster,
+        out: &mut Outbox,
+    ) {
+        let own = &mut self.clocks[worker.index()];
+        *own = clock.max(*own);
+        self.advance(id, roster, out);
+    }
+
+    /// Completes the rounds that can be, and answers the reads that waited for them.
+    pub fn advance(&mut self, id: TableId, roster: &Roster, out: &mut Outbox) {
+        let target = self.reached(roster);
+        if target <= self.clock {
+            return;
+        }
+        self.complete_rounds(target, roster);
+        self.clock = target;
+        if self.spec.consistency.pushes() {
+            self.publish(id, roster, out);
+        }
+        let clock = self.clock;
+        let ready: Vec<Waiting> = self
+            .waiting
+            .extract_if(.., |waiting| waiting.need <= clock)
+            .collect();
+        for Waiting {
+            worker, part, rows, ..
+        } in ready
+        {
+            self.answer(id, worker, part, &rows, roster, out);
+        }
+    }
+
+    /// The number of rounds that enough workers have finished.
+    fn reached(&self, roster: &Roster) -> Clock {
+        let mut clocks: Vec<Clock> = roster
+            .live()
+            .map(|worker| self.clocks[worker.index()])
+            .collect();
+        clocks.sort_unstable_by(|a, b| b.cmp(a));
+        let quorum = self.spec.consistency.quorum(clocks.len());
+        quorum
+            .checked_sub(1)
+            .map_or(self.clock, |last| clocks[last])
+    }
+
+    /// Makes the increments of the rounds before `target` part of the rows.
+    fn complete_rounds(&mut self, target: Clock, roster: &Roster) {
+        let later = self.rounds.split_off(&(target, WorkerId(0)));
+        let mut complete = std::mem::replace(&mut self.rounds, later)
+            .into_iter()
+            .peekable();
+        while let Some(&((round, _), _)) = complete.peek() {
+            let of_round =
+                std::iter::from_fn(|| complete.next_if(|((clock, _), _)| *clock == round));
+            self.complete_round(round, of_round.collect(), roster);
+        }
+    }
+
+    /// Sums what workers that have finished `round`, or have left, did in it; a part of a round
+    /// is worth nothing to a backup round.
+    fn complete_round(
+        &mut self,
+        round: Clock,
+        batches: Vec<((Clock, WorkerId), Vec<Batch>)>,
+        roster: &Roster,
+    ) {
+        let mut finished = Vec::new();
+        for ((_, worker), batches) in batches {
+            let has_finished = self.clocks[worker.index()] > round;
+            match has_finished || !roster.live().any(|live| live == worker) {
+                true => finished.extend(batches),
+                false => self.discarded += batches.len() as u64,
+            }
+        }
+        if self.spec.rule.is_additive() {
+            return finished.iter().for_each(|batch| self.rows.add(batch));
+        }
+        // One step for the whole round, with the sum of its gradients.
+        let mut sum = store::open(self.spec.layout);
+        finished.iter().for_each(|batch| sum.add(batch));
+        if let Some(gradient) = sum.drain() {
+            self.rows.step(&gradient, self.spec.rule);
+        }
+    }
+
+    /// Makes `changes` part of the rows and tells those who have read them.
+    fn publish(&mut self, id: TableId, roster: &Roster, out: &mut Outbox) {
+        let changes = self.changes.drain();
+        if let Some(changes) = &changes {
+            apply(self.rows.as_mut(), &self.spec, changes);
+        }
+        let whole = !self.spec.rule.is_additive();
+        let news = match changes {
+            Some(changes) if whole => Some(self.rows.read(&changes.rows)),
+            changes => changes,
+        };
+        for worker in roster.all() {
+            self.includes[worker.index()] = roster.received(worker);
+            let subscribed = &self.subscriptions[worker.index()];
+            if subscribed.is_empty() {
+                continue;
+            }
+            let relevant = news
+                .as_ref()
+                .and_then(|news| news.retain(self.spec.layout, |key| subscribed.contains(&key)));
+            let batch = relevant.unwrap_or_else(|| self.nothing());
+            let includes = self.includes[worker.index()];
+            out.send(
+                roster,
+                worker,
+                ToWorker::Changes {
+                    table: id,
+                    fresh: self.clock,
+                    includes,
+                    whole,
+                    batch,
+                },
+            );
+        }
+    }
+
+    /// A batch without rows.
+    fn nothing(&self) -> Batch {
+        let rows = Arc::new(RowSet::range(0, 0));
+        match self.spec.layout.length {
+            Some(_) => Batch {
+                rows,
+                cells: crate::batch::Cells::Dense,
+                values: freeze(Vec::<u8>::new()),
+            },
+            None => Batch::sparse::<f32>(rows, Vec::new(), Vec::new(), Vec::new()),
+        }
+    }
+
+    /// Answers a read now, later or not at all.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one message, and where to answer"
+    )]
+    pub fn get(
+        &mut self,
+        id: TableId,
+        worker: WorkerId,
+        part: PartId,
+        rows: Arc<RowSet>,
+        need: Clock,
+        roster: &Roster,
+        out: &mut Outbox,
+    ) {
+        if let Err(reason) = self.check_get(&rows) {
+            return out.send(
+                roster,
+                worker,
+                ToWorker::Refused {
+                    table: id,
+                    part: Some(part),
+                    reason,
+                },
+            );
+        }
+        if need <= self.clock {
+            return self.answer(id, worker, part, &rows, roster, out);
+        }
+        self.waiting.push(Waiting {
+            worker,
+            part,
+            rows,
+            need,
+        });
+        self.refuse_hopeless(id, roster, out);
+    }
+
+    fn check_get(&self, rows: &RowSet) -> Result<(), Refusal> {
+        self.spec.check_rows(rows).map_err(Refusal::Misfit)?;
+        let least_bytes =
+            (rows.len() as u64).saturating_mul(self.spec.layout.row_bytes().max(4) as u64);
+        match least_bytes <= ANSWER_LIMIT_BYTES {
+            true => Ok(()),
+            false => Err(Refusal::TooLarge {
+                limit: ANSWER_LIMIT_BYTES,
+            }),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        id: TableId,
+        worker: WorkerId,
+        part: PartId,
+        rows: &Arc<RowSet>,
+        roster: &Roster,
+        out: &mut Outbox,
+    ) {
+        let pushes = self.spec.consistency.pushes();
+        if pushes {
+            self.subscriptions[worker.index()].extend(rows.keys());
+        }
+        let includes = if pushes {
+            self.includes[worker.index()]
+        } else {
+            roster.received(worker)
+        };
+        let batch = self.rows.read(rows);
+        out.send(
+            roster,
+            worker,
+            ToWorker::Rows {
+                part,
+                table: id,
+                fresh: self.clock,
+                includes,
+                batch,
+            },
+        );
+    }
+
+    /// Refuses the reads that wait for a worker that is lost.
+    pub fn refuse_hopeless(&mut self, id: TableId, roster: &Roster, out: &mut Outbox) {
+        let quorum = self.spec.consistency.quorum(roster.live().count());
+        let hopeless = |waiting: &Waiting| {
+            let missing: Vec<WorkerId> = roster
+                .live()
+                .filter(|worker| self.clocks[worker.index()] < waiting.need)
+                .collect();
+            let reachable = roster.live().count()
+                - missing
+                    .iter()
+                    .filter(|worker| roster.is_lost(**worker))
+                    .count();
+            let culprit = missing.into_iter().find(|worker| roster.is_lost(*worker));
+            culprit.filter(|_| reachable < quorum)
+        };
+        let mut keep = Vec::with_capacity(self.waiting.len());
+        for waiting in std::mem::take(&mut self.waiting) {
+            match hopeless(&waiting) {
+                None => keep.push(waiting),
+                Some(lost) => {
+                    let (part, reason) = (Some(waiting.part), Refusal::WorkerLost(lost));
+                    out.send(
+                        roster,
+                        waiting.worker,
+                        ToWorker::Refused {
+                            table: id,
+                            part,
+                            reason,
+                        },
+                    );
+                }
+            }
+        }
+        self.waiting = keep;
+    }
+
+    /// Forgets what belonged to a connection: the worker asks again for what it still wants.
+    pub fn forget_connection(&mut self, worker: WorkerId) {
+        self.subscriptions[worker.index()].clear();
+        self.waiting.retain(|waiting| waiting.worker != worker);
+    }
+
+    pub fn unsubscribe(&mut self, worker: WorkerId, rows: &RowSet) {
+        // Over whichever is smaller: a range names many rows for nothing.
+        let subscribed = &mut self.subscriptions[worker.index()];
+        if rows.len() > subscribed.len() {
+            subscribed.retain(|&key| rows.position(RowId(key)).is_none());
+        } else {
+            rows.keys().for_each(|key| {
+                subscribed.remove(&key);
+            });
+        }
+    }
+}
+
+/// Lets `batch` take effect on `rows` as the table's rule has it.
+fn apply(rows: &mut dyn Store, spec: &TableSpec, batch: &Batch) {
+    match spec.rule.is_additive() {
+        true => rows.add(batch),
+        false => rows.step(batch, spec.rule),
+    }
+}

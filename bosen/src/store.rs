@@ -1,0 +1,58 @@
+//! Memory of rows: what a shard keeps of a table, and what a worker keeps of it for a while.
+//!
+//! Relies on batches having passed [`Layout::check`](crate::batch::Layout::check). A row that is
+//! not there reads as zeros.
+
+mod dense;
+mod sparse;
+
+use crate::batch::{Batch, Layout};
+use crate::element::with_element;
+use crate::rows::{RowId, RowSet};
+use crate::rule::Rule;
+pub use dense::DenseStore;
+pub use sparse::SparseStore;
+use std::sync::Arc;
+
+/// Memory of rows of one layout.
+pub trait Store: Send {
+    /// Adds `batch` cell by cell.
+    fn add(&mut self, batch: &Batch);
+
+    /// Makes the rows of `batch` what they are in it.
+    fn set(&mut self, batch: &Batch);
+
+    /// Takes one step of `rule` with `batch` as the gradient.
+    fn step(&mut self, batch: &Batch, rule: Rule);
+
+    /// A copy of `rows`.
+    fn read(&mut self, rows: &Arc<RowSet>) -> Batch;
+
+    /// Forgets `row`.
+    fn remove(&mut self, row: RowId);
+
+    /// All rows, which are then forgotten; `None` if there are none.
+    fn drain(&mut self) -> Option<Batch>;
+
+    /// Whether there are no rows.
+    fn is_empty(&self) -> bool;
+}
+
+/// An empty store for rows of `layout` under any key.
+pub fn open(layout: Layout) -> Box<dyn Store> {
+    with_element!(layout.kind, E => match layout.length {
+        Some(length) => Box::new(DenseStore::<E>::any(length as usize)),
+        None => Box::<SparseStore<E>>::default(),
+    })
+}
+
+/// A store of zeros for the keys `first..first + len`.
+pub fn ranged(layout: Layout, first: u64, len: usize) -> Box<dyn Store> {
+    with_element!(layout.kind, E => match layout.length {
+        Some(length) => Box::new(DenseStore::<E>::range(first, len, length as usize)),
+        None => Box::<SparseStore<E>>::default(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

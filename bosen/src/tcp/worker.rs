@@ -1,0 +1,383 @@
+//! A worker's end of the store over TCP: commands in, results out, sockets behind.
+
+use super::driver::Driver;
+use super::pipe::{self, Queue};
+use super::{TcpError, Timing};
+use crate::batch::Batch;
+use crate::client::{Client, Command, Event, Failure, Limits, Outcome, Output, Piece, Ticket};
+use crate::element::{Element, view};
+use crate::message::ToShard;
+use crate::placement::Positions;
+use crate::rows::RowSet;
+use crate::spec::TableSpec;
+use crate::wire::{Outgoing, Recalled, Remembered, read_to_worker};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+use strads_common::auth::Secret;
+use strads_common::ids::{Clock, ShardId, TableId, WorkerId};
+use strads_common::socket;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+
+/// What a worker is told.
+#[derive(Clone, Debug)]
+pub struct WorkerOptions {
+    /// Who it is.
+    pub worker: WorkerId,
+    /// How many workers there are.
+    pub workers: u32,
+    /// Where each shard listens, in the order of their numbers.
+    pub shards: Vec<SocketAddr>,
+    /// The job's secret.
+    pub secret: Secret,
+    /// How soon things are noticed.
+    pub timing: Timing,
+    /// Unacknowledged bytes a shard from which on increments wait.
+    pub window_bytes: usize,
+}
+
+/// How long to wait before a connection is tried again.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// A worker's end of the store. Dropping it makes the worker leave.
+pub struct Worker {
+    driver: Driver,
+    desk: Arc<Desk>,
+}
+
+/// Where the program and the connections meet.
+struct Desk {
+    options: WorkerOptions,
+    started: Instant,
+    state: Mutex<State>,
+    /// Something has been done.
+    done: Notify,
+}
+
+struct State {
+    client: Client,
+    queues: Vec<Option<Arc<Queue<ToShard>>>>,
+    results: BTreeMap<Ticket, Result<Outcome, Failure>>,
+    tables: BTreeMap<TableId, TableSpec>,
+    tickets: u64,
+}
+
+/// A read under way.
+#[must_use = "rows are asked for to be looked at"]
+pub struct Handle(Ticket);
+
+impl Worker {
+    /// A worker that connects to all shards, and goes on trying while they are away.
+    pub fn start(options: WorkerOptions) -> Result<Worker, TcpError> {
+        let shards = options.shards.len() as u32;
+        let limits = Limits {
+            window_bytes: options.window_bytes,
+            patience: options.timing.patience,
+            join: options.timing.join,
+        };
+        let state = State {
+            client: Client::new(options.worker, shards, limits, Duration::ZERO),
+            queues: vec![None; shards as usize],
+            results: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            tickets: 0,
+        };
+        let desk = Arc::new(Desk {
+            options,
+            started: Instant::now(),
+            state: Mutex::new(state),
+            done: Notify::new(),
+        });
+        let driver = Driver::start().map_err(|source| TcpError::System {
+            what: "input and output",
+            source,
+        })?;
+        for shard in (0..shards).map(ShardId) {
+            let desk = desk.clone();
+            driver.spawn(async move { desk.keep_connected(shard).await });
+        }
+        let clock = desk.clone();
+        driver.spawn(async move {
+            loop {
+                tokio::time::sleep(clock.options.timing.heartbeat).await;
+                clock.happen(Event::Tick);
+            }
+        });
+        Ok(Worker { driver, desk })
+    }
+
+    /// Makes `table` exist.
+    pub fn create(&self, table: TableId, spec: TableSpec) -> Result<(), TcpError> {
+        self.command(table, Command::Create(spec))?;
+        self.desk.lock().tables.insert(table, spec);
+        Ok(())
+    }
+
+    /// Adds `values`, row after row, to dense `rows`; they are taken over without a copy. Waits
+    /// only while too much is on its way.
+    pub fn inc<E: Element>(
+        &self,
+        table: TableId,
+        rows: &Arc<RowSet>,
+        values: Vec<E>,
+    ) -> Result<(), TcpError> {
+        self.inc_batch::<E>(table, Batch::dense(rows.clone(), values))
+    }
+
+    /// Adds some cells of some rows.
+    pub fn inc_batch<E: Element>(&self, table: TableId, batch: Batch) -> Result<(), TcpError> {
+        self.check_kind::<E>(table)?;
+        self.command(table, Command::Inc(batch)).map(drop)
+    }
+
+    /// Dense rows, row after row.
+    pub fn get<E: Element>(&self, table: TableId, rows: &Arc<RowSet>) -> Result<Vec<E>, TcpError> {
+        let handle = self.prefetch(table, rows)?;
+        self.wait_for(handle, table, rows)
+    }
+
+    /// Asks for rows without waiting for them.
+    pub fn prefetch(&self, table: TableId, rows: &Arc<RowSet>) -> Result<Handle, TcpError> {
+        let command = Command::Get(rows.clone());
+        let ticket = self.desk.give(|ticket| Event::Command {
+            ticket,
+            table,
+            command,
+        });
+        Ok(Handle(ticket))
+    }
+
+    /// The dense rows that a prefetch has asked for.
+    pub fn wait_for<E: Element>(
+        &self,
+        handle: Handle,
+        table: TableId,
+        rows: &RowSet,
+    ) -> Result<Vec<E>, TcpError> {
+        self.check_kind::<E>(table)?;
+        let pieces = self.wait_for_pieces(handle)?;
+        let length = self.desk.lock().tables[&table].layout.length.unwrap_or(0) as usize;
+        Ok(gather(&pieces, rows.len(), length))
+    }
+
+    /// The rows that a prefetch has asked for, as they came.
+    pub fn wait_for_pieces(&self, handle: Handle) -> Result<Vec<Piece>, TcpError> {
+        match self.result(handle.0)? {
+            Outcome::Rows(pieces) => Ok(pieces),
+            other => unreachable!("{other:?} for a read"),
+        }
+    }
+
+    /// Begins the next clock of `table`.
+    pub fn clock(&self, table: TableId) -> Result<Clock, TcpError> {
+        match self.command(table, Command::Clock)? {
+            Outcome::Clock(clock) => Ok(clock),
+            other => unreachable!("{other:?} for a clock"),
+        }
+    }
+
+    /// Drops what is cached of `rows`; the next read asks for them.
+    pub fn forget(&self, table: TableId, rows: &Arc<RowSet>) -> Result<(), TcpError> {
+        self.command(table, Command::Forget(rows.clone())).map(drop)
+    }
+
+    /// Waits until everything that was incremented has arrived.
+    pub fn settle(&self) -> Result<(), TcpError> {
+        let ticket = self.desk.give(|ticket| Event::Settle { ticket });
+        self.result(ticket).map(drop)
+    }
+
+    /// How many reads of `table` were behind the worker's clock by 0, 1, … rounds.
+    pub fn staleness(&self, table: TableId) -> Vec<u64> {
+        self.desk.lock().client.staleness(table).to_vec()
+    }
+
+    fn command(&self, table: TableId, command: Command) -> Result<Outcome, TcpError> {
+        let ticket = self.desk.give(|ticket| Event::Command {
+            ticket,
+            table,
+            command,
+        });
+        self.result(ticket)
+    }
+
+    fn check_kind<E: Element>(&self, table: TableId) -> Result<(), TcpError> {
+        match self.desk.lock().tables.get(&table) {
+            None => Err(Failure::NoTable(table).into()),
+            Some(spec) if spec.kind() != E::KIND => Err(TcpError::Kind {
+                table: spec.kind(),
+                asked: E::KIND,
+            }),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn result(&self, ticket: Ticket) -> Result<Outcome, TcpError> {
+        if let Some(result) = self.desk.lock().results.remove(&ticket) {
+            return Ok(result?);
+        }
+        let result = self.driver.wait(async {
+            loop {
+                let done = self.desk.done.notified();
+                if let Some(result) = self.desk.lock().results.remove(&ticket) {
+                    return result;
+                }
+                done.await;
+            }
+        });
+        Ok(result?)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // The shards find out by themselves if this does not reach them.
+        let ticket = self.desk.give(|ticket| Event::Leave { ticket });
+        let _ = self.result(ticket);
+    }
+}
+
+/// Puts pieces of dense rows where they belong.
+fn gather<E: Element>(pieces: &[Piece], rows: usize, length: usize) -> Vec<E> {
+    let in_order = pieces
+        .iter()
+        .all(|piece| matches!(piece.positions, Positions::Run(_)))
+        && pieces
+            .windows(2)
+            .all(|pair| start(&pair[0]) < start(&pair[1]));
+    if in_order {
+        let mut values = Vec::with_capacity(rows * length);
+        pieces
+            .iter()
+            .for_each(|piece| values.extend_from_slice(&view::<E>(&piece.batch.values)));
+        return values;
+    }
+    let mut values = vec![E::default(); rows * length];
+    for piece in pieces {
+        let from = view::<E>(&piece.batch.values);
+        match &piece.positions {
+            Positions::Run(run) => {
+                values[run.start * length..run.end * length].copy_from_slice(&from)
+            }
+            Positions::List(list) => {
+                for (&position, row) in list.iter().zip(from.chunks_exact(length.max(1))) {
+                    values[position * length..(position + 1) * length].copy_from_slice(row);
+                }
+            }
+        }
+    }
+    values
+}
+
+fn start(piece: &Piece) -> usize {
+    match &piece.positions {
+        Positions::Run(run) => run.start,
+        Positions::List(list) => list[0],
+    }
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .expect("nothing panics while it holds the desk")
+    }
+
+    fn give(&self, event: impl FnOnce(Ticket) -> Event) -> Ticket {
+        let mut state = self.lock();
+        let ticket = Ticket(state.tickets);
+        state.tickets += 1;
+        self.carry_out(&mut state, event(ticket));
+        ticket
+    }
+
+    fn happen(&self, event: Event) {
+        self.carry_out(&mut self.lock(), event);
+    }
+
+    /// Lets the client take something in, and sends and tells what comes of it.
+    fn carry_out(&self, state: &mut State, event: Event) {
+        let mut done = false;
+        for output in state.client.on_event(event, self.started.elapsed()) {
+            match output {
+                Output::Send(shard, message) => {
+                    if let Some(queue) = &state.queues[shard.index()] {
+                        // What a client has on its way is bounded by its window.
+                        queue.push(message, 0, |_| false);
+                    }
+                }
+                Output::Done(ticket, result) => {
+                    state.results.insert(ticket, result);
+                    done = true;
+                }
+            }
+        }
+        if done {
+            self.done.notify_waiters();
+        }
+    }
+
+    /// Connects to a shard, again and again.
+    async fn keep_connected(&self, shard: ShardId) {
+        loop {
+            let error = match timeout(self.options.timing.silence, self.connect(shard)).await {
+                Ok(Ok(stream)) => self.attend(stream, shard).await,
+                Ok(Err(error)) => error,
+                Err(_) => io::ErrorKind::TimedOut.into(),
+            };
+            tracing::debug!(%shard, %error, "not connected");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+
+    async fn connect(&self, shard: ShardId) -> io::Result<TcpStream> {
+        let WorkerOptions {
+            worker,
+            workers,
+            shards,
+            secret,
+            timing,
+            ..
+        } = &self.options;
+        let mut stream = TcpStream::connect(shards[shard.index()]).await?;
+        socket::prepare(&stream, timing.silence)?;
+        secret.call(&mut stream).await.map_err(io::Error::other)?;
+        let hello = Outgoing::hello(*worker, *workers, shard.0, shards.len() as u32);
+        pipe::write_frames(&mut stream, std::iter::once(hello)).await?;
+        Ok(stream)
+    }
+
+    /// Moves messages until the connection ends; returns why it did.
+    async fn attend(&self, stream: TcpStream, shard: ShardId) -> io::Error {
+        let queue = Queue::new();
+        self.lock().queues[shard.index()] = Some(queue.clone());
+        let (reading, writing) = stream.into_split();
+        let mut known = Remembered::default();
+        let writing = pipe::write(writing, &queue, self.options.timing, |message| {
+            Outgoing::to_shard(message, &mut known)
+        });
+        let error = tokio::select! {
+            Err(error) = self.read(reading, shard) => error,
+            Err(error) = writing => error,
+        };
+        self.lock().queues[shard.index()] = None;
+        self.happen(Event::Lost { shard });
+        error
+    }
+
+    async fn read(&self, half: tokio::net::tcp::OwnedReadHalf, shard: ShardId) -> io::Result<()> {
+        let mut frames = pipe::frames(half, pipe::BODY_LIMIT);
+        let mut known = Recalled::default();
+        loop {
+            let frame = pipe::next_frame(&mut frames, self.options.timing)
+                .await
+                .map_err(io::Error::other)?;
+            let message = read_to_worker(frame, &mut known).map_err(io::Error::other)?;
+            self.happen(Event::Received { shard, message });
+        }
+    }
+}
