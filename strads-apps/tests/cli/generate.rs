@@ -101,14 +101,14 @@ fn a_refusal_leaves_nothing_behind() {
     for wrong in [
         "--out x.unknown",
         "--rows 0 --out x.svm",
-        "--support 21 --out x.svm",
+        "--support 2001 --out x.svm",
         "--rho 1.5 --out x.svm",
         "--design sparse --rho 0.5 --out x.svm",
         "--nonzeros 5 --out x.svm",
         "--design sparse --out x.npy --truth truth.txt",
         "--format bow --out x.bow",
     ] {
-        place.strads(&format!("{LASSO} {wrong}")).fails(2);
+        place.strads(&format!("gen lasso {wrong}")).fails(2);
         assert!(place.names().is_empty(), "{wrong}: {:?}", place.names());
     }
 }
