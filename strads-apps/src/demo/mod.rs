@@ -6,6 +6,7 @@
 
 mod chart;
 mod child;
+mod found;
 mod report;
 mod stories;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::found::{Recovered, done, number};
 use crate::failure::Failure;
 
 /// One app's part of the demo.
@@ -12,7 +13,7 @@ pub struct Story {
     pub title: &'static str,
     /// What this is about, in a sentence or two.
     pub about: &'static str,
-    /// The commands for a seed, without the `strads` in front. All but `gen` are followed by JSON.
+    /// The commands for a seed, without the `strads` in front. All but `gen` train.
     pub commands: fn(u64) -> Vec<String>,
     /// The field of `progress` events to plot over their `seconds`.
     pub measure: &'static str,
@@ -30,17 +31,99 @@ pub struct Story {
 const NOISE: f64 = 0.5;
 
 /// All of them, in the order in which they are told.
-pub const STORIES: &[Story] = &[MF];
+pub const STORIES: &[Story] = &[LASSO, LOGISTIC, LDA, MF];
+
+const LASSO: Story = Story {
+    title: "lasso: which of 20,000 measurements matter?",
+    about: "1,000 samples, and a target that 20 of 20,000 correlated features make. The fit ends \
+            when it can prove that no other coefficients are better by more than a millionth.",
+    commands: |seed| {
+        vec![
+            format!(
+                "gen lasso --rows 1000 --columns 20000 --support 20 --noise 0.3 --seed {seed} \
+                 --truth lasso-truth.txt --out lasso.npz"
+            ),
+            "lasso lasso.npz --lambda-ratio 0.1 --out lasso-model".to_owned(),
+        ]
+    },
+    measure: "relative_gap",
+    axis: "proven distance to the optimum, relative (duality gap)",
+    logarithmic: true,
+    ideal: Some((1e-6, "asked for")),
+    found: |events, directory| {
+        let recovered = Recovered::of(directory, "lasso-model", "lasso-truth.txt")?;
+        Ok(vec![recovered.to_string(), certified(events)?])
+    },
+};
+
+const LOGISTIC: Story = Story {
+    title: "logistic: which words tell two kinds of text apart?",
+    about: "5,000 sparse samples of two classes; 30 of 20,000 features decide, most of them rare.",
+    commands: |seed| {
+        vec![
+            format!(
+                "gen lasso --classes --design sparse --binary --rows 5000 --columns 20000 \
+                 --nonzeros 500000 --support 30 --noise 0.3 --seed {seed} \
+                 --truth logistic-truth.txt --out logistic.svm"
+            ),
+            "logistic logistic.svm --lambda-ratio 0.1 --intercept --out logistic-model".to_owned(),
+        ]
+    },
+    measure: "relative_gap",
+    axis: "proven distance to the optimum, relative (duality gap)",
+    logarithmic: true,
+    ideal: Some((1e-6, "asked for")),
+    found: |events, directory| {
+        let recovered = Recovered::of(directory, "logistic-model", "logistic-truth.txt")?;
+        Ok(vec![recovered.to_string(), certified(events)?])
+    },
+};
+
+const LDA: Story = Story {
+    title: "lda: what are 3,000 documents about?",
+    about: "Documents of about 100 words, each about a few of 20 topics. The sampler sees the \
+            words only, and finds topics under which they are less and less of a surprise.",
+    commands: |seed| {
+        vec![
+            format!(
+                "gen lda --documents 3000 --words 5000 --topics 20 --length 100 --seed {seed} \
+                 --out docword.bow"
+            ),
+            format!(
+                "lda docword.bow --topics 20 --sweeps 100 --every 5 --seed {seed} --out lda-model"
+            ),
+        ]
+    },
+    measure: "log_likelihood_per_token",
+    axis: "log-likelihood of a word",
+    logarithmic: false,
+    ideal: None,
+    found: |events, _| {
+        let done = done(events)?;
+        let likelihood = number(done, "log_likelihood_per_token")?;
+        let speed = number(done, "tokens_per_second")? / 1e6;
+        Ok(vec![
+            format!(
+                "a word is as hard to guess as one of {:.0}; of 5,000 equally likely ones without a model",
+                (-likelihood).exp()
+            ),
+            format!("{speed:.1} million words sampled a second"),
+        ])
+    },
+};
 
 const MF: Story = Story {
     title: "mf: what will a user think of an item?",
-    about: "Ratings of users and items are a product of 16 hidden factors each, plus noise. \
+    about: "Ratings of users and items are a product of 8 hidden factors each, plus noise. \
             A model that learnt all there is to learn errs by the noise alone.",
     commands: |seed| {
         vec![
-            format!("gen mf --seed {seed} --ratings 500000 --noise {NOISE} --out ratings.txt"),
             format!(
-                "mf ratings.txt --rank 16 --epochs 30 --test-fraction 0.1 --seed {seed} --out mf-model"
+                "gen mf --ratings 1000000 --rank 8 --noise {NOISE} --seed {seed} --out ratings.txt"
+            ),
+            format!(
+                "mf ratings.txt --rank 8 --epochs 30 --test-fraction 0.1 --seed {seed} \
+                 --out mf-model"
             ),
         ]
     },
@@ -54,12 +137,23 @@ const MF: Story = Story {
         let speed = number(done, "ratings_per_second")? / 1e6;
         Ok(vec![
             format!(
-                "error {test:.3} on ratings never seen ({train:.3} on those learnt from); the noise alone is {NOISE}"
+                "error {test:.3} on ratings never seen ({train:.3} on those learnt from); \
+                 the noise alone is {NOISE}"
             ),
             format!("{speed:.1} million ratings a second"),
         ])
     },
 };
+
+/// How good the fit is, and how long it took.
+fn certified(events: &[Value]) -> Result<String, Failure> {
+    let done = done(events)?;
+    Ok(format!(
+        "optimal to {:.0e} of the objective, proven, in {:.2} s",
+        number(done, "relative_gap")?,
+        number(done, "seconds_train")?
+    ))
+}
 
 impl Story {
     /// The measure over seconds, as the events tell it.
@@ -79,14 +173,4 @@ impl Story {
             _ => "  reading".to_owned(),
         }
     }
-}
-
-fn done(events: &[Value]) -> Result<&Value, Failure> {
-    let last = events.iter().rfind(|event| event["event"] == "done");
-    last.ok_or_else(|| Failure::world("the command ended without saying what it found"))
-}
-
-fn number(event: &Value, field: &str) -> Result<f64, Failure> {
-    let value = event[field].as_f64();
-    value.ok_or_else(|| Failure::world(format!("the command did not say its {field}")))
 }
