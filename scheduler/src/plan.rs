@@ -56,9 +56,9 @@ pub enum Access {
 impl Claim {
     /// True if the two may not be held at the same time.
     pub fn conflicts(&self, other: &Claim) -> bool {
+        let (mine, theirs) = (&self.variables, &other.variables);
         (self.access == Access::Write || other.access == Access::Write)
-            && self.variables.start < other.variables.end
-            && other.variables.start < self.variables.end
+            && mine.start.max(theirs.start) < mine.end.min(theirs.end)
     }
 }
 
@@ -107,13 +107,37 @@ impl<T> Plan<T> {
         &self.assignments
     }
 
-    /// The first two assignments of different workers whose claims exclude each other.
+    /// Two assignments of different workers whose claims exclude each other, by their positions.
+    ///
+    /// Offered tasks wait for each other's claims and tasks of one worker follow each other, so
+    /// only tasks that were assigned to different workers can run at the same time. Sweeps over
+    /// the claims in the order of their variables: O(n log n) for n claims.
     pub fn conflict(&self) -> Option<(usize, usize)> {
-        for (later, b) in self.assignments.iter().enumerate() {
-            for (earlier, a) in self.assignments[..later].iter().enumerate() {
-                if a.concurrent_with(b) && a.excludes(b) {
-                    return Some((earlier, later));
-                }
+        let mut claims: Vec<(&Claim, usize, usize)> = Vec::new();
+        for (position, assignment) in self.assignments.iter().enumerate() {
+            if let Place::Worker(worker) = assignment.place {
+                let held = assignment.claims.iter().filter(|c| !c.variables.is_empty());
+                claims.extend(held.map(|claim| (claim, worker, position)));
+            }
+        }
+        claims.sort_unstable_by_key(|&(claim, _, position)| (claim.variables.start, position));
+        let (mut written, mut touched) = (Furthest::default(), Furthest::default());
+        for (claim, worker, position) in claims {
+            let rivals = match claim.access {
+                Access::Write => &touched,
+                Access::Read => &written,
+            };
+            if let Some(rival) = rivals.beyond(claim.variables.start, worker) {
+                return Some((rival.min(position), rival.max(position)));
+            }
+            let reach = Reach {
+                end: claim.variables.end,
+                worker,
+                position,
+            };
+            touched.note(reach);
+            if claim.access == Access::Write {
+                written.note(reach);
             }
         }
         None
@@ -140,6 +164,10 @@ impl<T> Plan<T> {
 impl<T> Assignment<T> {
     /// Sets what the task is expected to cost, in any unit that the whole plan shares.
     pub fn costing(&mut self, cost: f64) -> &mut Self {
+        assert!(
+            cost.is_finite() && cost >= 0.0,
+            "a task cannot cost {cost}: costs are finite and not negative"
+        );
         self.cost = cost;
         self
     }
@@ -188,24 +216,64 @@ impl<T> Assignment<T> {
         &self.claims
     }
 
-    pub(crate) fn excludes<U>(&self, other: &Assignment<U>) -> bool {
-        self.claims
-            .iter()
-            .any(|mine| other.claims.iter().any(|theirs| mine.conflicts(theirs)))
+    /// True if the task may not run while somebody holds `claims`.
+    pub(crate) fn excluded_by(&self, claims: &[Claim]) -> bool {
+        excludes(&self.claims, claims)
+    }
+}
+
+/// True if the two sets of claims may not be held at the same time.
+pub(crate) fn excludes(some: &[Claim], others: &[Claim]) -> bool {
+    some.iter()
+        .any(|claim| others.iter().any(|other| claim.conflicts(other)))
+}
+
+/// How far a claim reaches, and whose it is.
+#[derive(Clone, Copy)]
+struct Reach {
+    end: usize,
+    worker: usize,
+    position: usize,
+}
+
+/// The claim that reaches furthest, and the one that does so among other workers' claims: between
+/// them they tell whether any claim of somebody else reaches beyond a point.
+#[derive(Clone, Copy, Default)]
+struct Furthest {
+    first: Option<Reach>,
+    other: Option<Reach>,
+}
+
+impl Furthest {
+    fn note(&mut self, reach: Reach) {
+        let further = |than: Option<Reach>| than.is_none_or(|than| reach.end > than.end);
+        match self.first {
+            Some(first) if first.worker != reach.worker => {
+                if further(self.first) {
+                    (self.first, self.other) = (Some(reach), self.first);
+                } else if further(self.other) {
+                    self.other = Some(reach);
+                }
+            }
+            _ if further(self.first) => self.first = Some(reach),
+            _ => {}
+        }
     }
 
-    /// Offered tasks wait for each other's claims; tasks of one worker follow each other.
-    fn concurrent_with(&self, other: &Self) -> bool {
-        match (self.place, other.place) {
-            (Place::Worker(a), Place::Worker(b)) => a != b,
-            _ => false,
-        }
+    /// The position of a claim that is not `worker`'s and reaches beyond `start`.
+    fn beyond(&self, start: usize, worker: usize) -> Option<usize> {
+        [self.first, self.other]
+            .into_iter()
+            .flatten()
+            .find(|reach| reach.worker != worker && reach.end > start)
+            .map(|reach| reach.position)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// Two writers of one variable conflict, two readers do not, and one worker's own tasks
     /// never do, because they run one after the other.
@@ -229,5 +297,42 @@ mod tests {
         readers.assign(1, ()).reading(0..3);
         readers.assign(2, ()).writing(3..4);
         assert_eq!(readers.conflict(), None);
+    }
+
+    /// A block without variables touches nothing, wherever it lies.
+    #[test]
+    fn an_empty_claim_conflicts_with_nothing() {
+        let mut plan = Plan::new();
+        plan.assign(0, ()).writing(0..9);
+        plan.assign(1, ()).writing(4..4);
+        assert_eq!(plan.conflict(), None);
+        assert!(!plan.assignments[0].excluded_by(plan.assignments[1].claims()));
+    }
+
+    proptest! {
+        /// The sweep finds a conflict exactly where comparing all pairs finds one, and what it
+        /// finds is one.
+        #[test]
+        fn the_sweep_agrees_with_comparing_all_pairs(
+            claims in prop::collection::vec((0usize..4, 0usize..30, 0usize..6, any::<bool>()), 0..12),
+        ) {
+            let mut plan = Plan::new();
+            for &(worker, start, length, write) in &claims {
+                let task = plan.assign(worker, ());
+                if write {
+                    task.writing(start..start + length);
+                } else {
+                    task.reading(start..start + length);
+                }
+            }
+            let clash = |a: usize, b: usize| {
+                claims[a].0 != claims[b].0
+                    && plan.assignments[a].excluded_by(plan.assignments[b].claims())
+            };
+            let any = (0..claims.len()).any(|b| (0..b).any(|a| clash(a, b)));
+            let found = plan.conflict();
+            prop_assert_eq!(found.is_some(), any);
+            prop_assert!(found.is_none_or(|(a, b)| a < b && clash(a, b)));
+        }
     }
 }

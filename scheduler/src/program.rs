@@ -27,7 +27,8 @@ pub trait Program: Sized {
 
     /// Combines the shares of one round, in the order of its plan, and commits the result.
     ///
-    /// Every round that was scheduled is pulled, in order, however the run ends.
+    /// Every round that was scheduled is pulled, in order, however the run ends. The one exception
+    /// is a round in which a `push` panicked: its shares are incomplete, and nobody gets them.
     fn pull(&mut self, shares: Shares<Self>) -> Moved;
 
     /// Takes a last look at a task that was planned ahead, just before it leaves: drops entries

@@ -156,7 +156,14 @@ impl<P: Program> Drive<'_, P> {
             .pop_front()
             .expect("`rounds` plans one before it comes here");
         let number = ahead.round;
-        let mut record = self.sketch(&ahead)?;
+        let mut record = match self.sketch(&ahead) {
+            Ok(record) => record,
+            Err(refused) => {
+                // Its tasks go back to the program like those of the rounds behind it.
+                self.ahead.push_front(ahead);
+                return Err(refused);
+            }
+        };
         let (going, unsent) = self.freshen(ahead.plan, &mut record);
         let sent = self.outline(number, &going);
 

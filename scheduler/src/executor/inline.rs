@@ -1,43 +1,52 @@
 //! One thread, one task after the other, with a virtual clock.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use super::{Crew, Finished};
 use crate::error::{Error, panic_message};
-use crate::plan::{Assignment, Place};
+use crate::plan::{Assignment, Claim, Place};
 use crate::program::Program;
 
 pub(super) struct Inline<'a, P: Program> {
     shards: &'a mut [P::Shard],
     speeds: Vec<f64>,
     round: u64,
-    /// The round that runs: assignment and its position in the plan.
-    waiting: Vec<(usize, Assignment<P::Task>)>,
+    assignments: Vec<Assignment<P::Task>>,
     span: f64,
 }
 
-/// When a claim is given up, on the virtual clock.
+/// A round as the virtual clock sees it.
+struct Play<T> {
+    /// What each worker has yet to do, by position in the plan.
+    own: Vec<VecDeque<(usize, Assignment<T>)>>,
+    offered: VecDeque<(usize, Assignment<T>)>,
+    free_at: Vec<f64>,
+    held: Vec<Held>,
+    /// When the last task ends.
+    end: f64,
+}
+
+/// Claims of a running task, and when it gives them up.
 struct Held {
     until: f64,
-    position: usize,
+    claims: Vec<Claim>,
 }
 
 impl<'a, P: Program> Inline<'a, P> {
     pub fn new(shards: &'a mut [P::Shard], speeds: &[f64]) -> Self {
-        let speed = |worker: usize| {
-            speeds
-                .get(worker)
-                .copied()
-                .filter(|&s| s > 0.0)
-                .unwrap_or(1.0)
-        };
+        assert!(
+            speeds.iter().all(|&speed| speed.is_finite() && speed > 0.0),
+            "speeds are finite and positive, unlike some of {speeds:?}"
+        );
+        let speed = |worker: usize| speeds.get(worker).copied().unwrap_or(1.0);
         let speeds = (0..shards.len()).map(speed).collect();
         Self {
             shards,
             speeds,
             round: 0,
-            waiting: Vec::new(),
+            assignments: Vec::new(),
             span: 0.0,
         }
     }
@@ -63,27 +72,18 @@ impl<'a, P: Program> Inline<'a, P> {
 impl<P: Program> Crew<P> for Inline<'_, P> {
     fn dispatch(&mut self, round: u64, assignments: Vec<Assignment<P::Task>>) {
         self.round = round;
-        self.waiting = assignments.into_iter().enumerate().collect();
+        self.assignments = assignments;
     }
 
-    /// Plays the round on the virtual clock: every worker does its own tasks first, then takes
-    /// offered ones, each as soon as it is free and the task's claims are.
     fn collect(&mut self) -> Result<Vec<Finished<P::Share>>, Error> {
-        let mut free_at = vec![0.0_f64; self.shards.len()];
-        let waiting = std::mem::take(&mut self.waiting);
-        let mut finished: Vec<Option<Finished<P::Share>>> = waiting.iter().map(|_| None).collect();
-        let mut offered = Vec::new();
-        for (position, assignment) in waiting {
-            match assignment.place {
-                Place::Worker(worker) => {
-                    free_at[worker] += assignment.cost / self.speeds[worker];
-                    finished[position] = Some(self.run(worker, assignment.task)?);
-                }
-                Place::Anyone => offered.push((position, assignment)),
-            }
+        let assignments = std::mem::take(&mut self.assignments);
+        let mut finished: Vec<Option<Finished<P::Share>>> = Vec::new();
+        finished.resize_with(assignments.len(), || None);
+        let mut play = Play::new(assignments, self.shards.len());
+        while let Some((worker, position, task)) = play.next(&self.speeds) {
+            finished[position] = Some(self.run(worker, task)?);
         }
-        self.play(offered, &mut free_at, &mut finished)?;
-        self.span = free_at.into_iter().fold(0.0, f64::max);
+        self.span = play.end;
         Ok(finished
             .into_iter()
             .map(|f| f.expect("every assignment was run"))
@@ -95,55 +95,59 @@ impl<P: Program> Crew<P> for Inline<'_, P> {
     }
 }
 
-impl<P: Program> Inline<'_, P> {
-    fn play(
-        &mut self,
-        mut offered: Vec<(usize, Assignment<P::Task>)>,
-        free_at: &mut [f64],
-        finished: &mut [Option<Finished<P::Share>>],
-    ) -> Result<(), Error> {
-        let mut held: Vec<(Held, Assignment<()>)> = Vec::new();
-        while !offered.is_empty() {
-            let worker = (0..free_at.len())
-                .min_by(|&a, &b| free_at[a].total_cmp(&free_at[b]))
-                .expect("a run has at least one worker");
-            let now = free_at[worker];
-            held.retain(|(h, _)| h.until > now);
-            let ready = offered
-                .iter()
-                .position(|(_, a)| !held.iter().any(|(_, h)| a.excludes(h)));
-            let Some(at) = ready else {
-                // Nothing can start before some claim is given up.
-                let next = held.iter().min_by(|a, b| {
-                    (a.0.until, a.0.position)
-                        .partial_cmp(&(b.0.until, b.0.position))
-                        .expect("times are numbers")
-                });
-                free_at[worker] = next.expect("a task waits only for a held claim").0.until;
+impl<T> Play<T> {
+    fn new(assignments: Vec<Assignment<T>>, workers: usize) -> Self {
+        let mut play = Self {
+            own: (0..workers).map(|_| VecDeque::new()).collect(),
+            offered: VecDeque::new(),
+            free_at: vec![0.0; workers],
+            held: Vec::new(),
+            end: 0.0,
+        };
+        for (position, assignment) in assignments.into_iter().enumerate() {
+            match assignment.place {
+                Place::Worker(worker) => play.own[worker].push_back((position, assignment)),
+                Place::Anyone => play.offered.push_back((position, assignment)),
+            }
+        }
+        play
+    }
+
+    /// The next task to start, who starts it and its position. Whoever is free first does its own
+    /// tasks in order, then takes the first offered one whose claims are free.
+    fn next(&mut self, speeds: &[f64]) -> Option<(usize, usize, T)> {
+        loop {
+            let worker = (0..self.free_at.len())
+                .filter(|&w| !self.own[w].is_empty() || !self.offered.is_empty())
+                .min_by(|&a, &b| self.free_at[a].total_cmp(&self.free_at[b]))?;
+            let now = self.free_at[worker];
+            self.held.retain(|held| held.until > now);
+            let Some((position, assignment)) = self.startable(worker) else {
+                // Nothing that this worker could do starts before somebody gives up a claim.
+                let releases = self.held.iter().map(|held| held.until);
+                self.free_at[worker] = releases.fold(f64::INFINITY, f64::min);
                 continue;
             };
-            let (position, assignment) = offered.remove(at);
-            let until = now + assignment.cost / self.speeds[worker];
-            free_at[worker] = until;
-            let Assignment {
-                place,
-                cost,
-                entries,
-                claims,
-                task,
-            } = assignment;
-            held.push((
-                Held { until, position },
-                Assignment {
-                    place,
-                    cost,
-                    entries,
-                    claims,
-                    task: (),
-                },
-            ));
-            finished[position] = Some(self.run(worker, task)?);
+            let until = now + assignment.cost / speeds[worker];
+            self.free_at[worker] = until;
+            self.end = self.end.max(until);
+            if !assignment.claims.is_empty() {
+                let claims = assignment.claims;
+                self.held.push(Held { until, claims });
+            }
+            return Some((worker, position, assignment.task));
         }
-        Ok(())
+    }
+
+    fn startable(&mut self, worker: usize) -> Option<(usize, Assignment<T>)> {
+        let held = &self.held;
+        let free =
+            |(_, a): &(usize, Assignment<T>)| !held.iter().any(|held| a.excluded_by(&held.claims));
+        if self.own[worker].is_empty() {
+            let first = self.offered.iter().position(free)?;
+            self.offered.remove(first)
+        } else {
+            self.own[worker].pop_front_if(|next| free(next))
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! moment before they sleep, so that a short round costs microseconds and a long pause costs
 //! nothing.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,7 +13,7 @@ use std::time::Instant;
 
 use super::{Crew, Finished};
 use crate::error::{Error, panic_message};
-use crate::plan::{Assignment, Claim, Place};
+use crate::plan::{Assignment, Claim, Place, excludes};
 use crate::program::Program;
 
 /// How often a thread looks for work before it sleeps: some tens of microseconds.
@@ -31,7 +32,11 @@ struct Floor<'a, P: Program> {
 
 struct Board<P: Program> {
     round: u64,
-    waiting: Vec<Waiting<P::Task>>,
+    /// What each worker has yet to do, in the order of the plan.
+    own: Vec<VecDeque<Waiting<P::Task>>>,
+    offered: VecDeque<Waiting<P::Task>>,
+    /// How many tasks of the round have not started.
+    waiting: usize,
     /// What each busy worker holds.
     busy: Vec<Option<Vec<Claim>>>,
     finished: Vec<Option<Finished<P::Share>>>,
@@ -44,7 +49,6 @@ struct Board<P: Program> {
 
 struct Waiting<T> {
     position: usize,
-    place: Place,
     claims: Vec<Claim>,
     task: T,
 }
@@ -69,7 +73,9 @@ pub(super) fn employ<P: Program, R>(
         shards: shards.iter_mut().map(Mutex::new).collect(),
         board: Mutex::new(Board {
             round: 0,
-            waiting: Vec::new(),
+            own: (0..workers).map(|_| VecDeque::new()).collect(),
+            offered: VecDeque::new(),
+            waiting: 0,
             busy: vec![None; workers],
             finished: Vec::new(),
             open: 0,
@@ -86,10 +92,14 @@ pub(super) fn employ<P: Program, R>(
         let close = Close(&floor);
         for thread in 1..threads {
             let floor = &floor;
-            std::thread::Builder::new()
+            let home = thread * workers / threads;
+            let hired = std::thread::Builder::new()
                 .name(format!("strads-{thread}"))
-                .spawn_scoped(scope, move || floor.work_until(|board| board.closed))
-                .expect("the system gives a thread");
+                .spawn_scoped(scope, move || floor.work_until(home, |board| board.closed));
+            // Fewer threads than asked for compute the same, only later.
+            if hired.is_err() {
+                break;
+            }
         }
         let result = work(&mut Threads {
             floor: &floor,
@@ -119,25 +129,12 @@ impl<P: Program> Crew<P> for Threads<'_, '_, P> {
     fn dispatch(&mut self, round: u64, assignments: Vec<Assignment<P::Task>>) {
         self.span = longest(&assignments, self.floor.shards.len());
         let mut board = self.floor.lock();
-        board.round = round;
-        board.open = assignments.len();
-        board.finished.clear();
-        board.finished.resize_with(assignments.len(), || None);
-        board.waiting = assignments
-            .into_iter()
-            .enumerate()
-            .map(|(position, a)| Waiting {
-                position,
-                place: a.place,
-                claims: a.claims,
-                task: a.task,
-            })
-            .collect();
+        board.post(round, assignments);
         self.floor.announce(&mut board);
     }
 
     fn collect(&mut self) -> Result<Vec<Finished<P::Share>>, Error> {
-        self.floor.work_until(|board| board.open == 0);
+        self.floor.work_until(0, |board| board.open == 0);
         let mut board = self.floor.lock();
         if let Some(failure) = board.failure.take() {
             return Err(failure);
@@ -181,14 +178,15 @@ impl<P: Program> Floor<'_, P> {
         }
     }
 
-    /// Does tasks until `done` holds; where there is none, waits for news.
-    fn work_until(&self, done: impl Fn(&Board<P>) -> bool) {
+    /// Does tasks until `done` holds; where there is none, waits for news. Looks for the tasks of
+    /// worker `home` first: its shard is likely in this thread's cache.
+    fn work_until(&self, home: usize, done: impl Fn(&Board<P>) -> bool) {
         loop {
             let mut board = self.lock();
             if done(&board) {
                 return;
             }
-            if let Some(taken) = board.take() {
+            if let Some(taken) = board.take(home) {
                 drop(board);
                 self.perform(taken);
             } else {
@@ -247,8 +245,7 @@ impl<P: Program> Floor<'_, P> {
             Err(panic) => {
                 // The round is lost: what did not start will not. Of several failures in one
                 // round the first in the plan is not always the first in time; any one will do.
-                board.open -= board.waiting.len();
-                board.waiting.clear();
+                board.abandon();
                 let message = panic_message(&*panic);
                 board.failure.get_or_insert(Error::Panicked {
                     worker,
@@ -258,41 +255,74 @@ impl<P: Program> Floor<'_, P> {
             }
         }
         // Others care only if the round is over or if something waited for this one.
-        if board.open == 0 || !board.waiting.is_empty() {
+        if board.open == 0 || board.waiting > 0 {
             self.announce(&mut board);
         }
     }
 }
 
 impl<P: Program> Board<P> {
-    /// The first waiting task that can run now.
-    fn take(&mut self) -> Option<Taken<P::Task>> {
-        let (at, worker) = self.waiting.iter().enumerate().find_map(|(at, waiting)| {
-            let worker = match waiting.place {
-                Place::Worker(worker) => Some(worker).filter(|&w| self.busy[w].is_none()),
-                Place::Anyone => self.busy.iter().position(Option::is_none),
+    fn post(&mut self, round: u64, assignments: Vec<Assignment<P::Task>>) {
+        self.round = round;
+        self.open = assignments.len();
+        self.waiting = assignments.len();
+        self.finished.clear();
+        self.finished.resize_with(assignments.len(), || None);
+        for (position, assignment) in assignments.into_iter().enumerate() {
+            let queue = match assignment.place {
+                Place::Worker(worker) => &mut self.own[worker],
+                Place::Anyone => &mut self.offered,
             };
-            worker
-                .filter(|_| !self.is_taken(&waiting.claims))
-                .map(|worker| (at, worker))
-        })?;
-        let Waiting {
-            position,
-            claims,
-            task,
-            ..
-        } = self.waiting.remove(at);
-        self.busy[worker] = Some(claims);
+            queue.push_back(Waiting {
+                position,
+                claims: assignment.claims,
+                task: assignment.task,
+            });
+        }
+    }
+
+    /// A task that can run now: the next one of a worker that is free, or, for one that has none
+    /// left, the first offered one whose claims are free.
+    fn take(&mut self, home: usize) -> Option<Taken<P::Task>> {
+        if self.waiting == 0 {
+            return None;
+        }
+        let workers = self.own.len();
+        (home..workers)
+            .chain(0..home)
+            .find_map(|worker| self.take_for(worker))
+    }
+
+    fn take_for(&mut self, worker: usize) -> Option<Taken<P::Task>> {
+        if self.busy[worker].is_some() {
+            return None;
+        }
+        let busy = &self.busy;
+        let free = |waiting: &Waiting<P::Task>| {
+            let mut held = busy.iter().flatten();
+            !held.any(|held| excludes(&waiting.claims, held))
+        };
+        let waiting = if self.own[worker].is_empty() {
+            let first = self.offered.iter().position(free)?;
+            self.offered.remove(first)?
+        } else {
+            self.own[worker].pop_front_if(|next| free(next))?
+        };
+        self.waiting -= 1;
+        self.busy[worker] = Some(waiting.claims);
         Some(Taken {
-            position,
+            position: waiting.position,
             worker,
             round: self.round,
-            task,
+            task: waiting.task,
         })
     }
 
-    fn is_taken(&self, claims: &[Claim]) -> bool {
-        let mut held = self.busy.iter().flatten().flatten();
-        held.any(|held| claims.iter().any(|claim| claim.conflicts(held)))
+    /// What did not start will not.
+    fn abandon(&mut self) {
+        self.own.iter_mut().for_each(VecDeque::clear);
+        self.offered.clear();
+        self.open -= self.waiting;
+        self.waiting = 0;
     }
 }

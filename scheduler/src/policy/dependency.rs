@@ -4,6 +4,8 @@
 //! the same error and overshoot. [`Pairwise`] asks about pairs as they come up; a
 //! [`ConflictGraph`] knows all conflicts in advance and splits variables into classes without any.
 
+use std::cmp::Ordering;
+
 use petgraph::algo::dsatur_coloring;
 use petgraph::graph::{NodeIndex, UnGraph};
 
@@ -60,6 +62,10 @@ impl Pairwise {
         b: usize,
         coupling: &mut impl FnMut(usize, usize) -> f64,
     ) -> bool {
+        assert!(
+            u32::try_from(a.max(b)).is_ok(),
+            "variables are numbered below 2^32"
+        );
         let (low, high) = (a.min(b) as u32, a.max(b) as u32);
         let key = (u64::from(low) << 32 | u64::from(high)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let slot = (key >> 32) as usize & (self.cache.len() - 1);
@@ -70,7 +76,11 @@ impl Pairwise {
             return coupled;
         }
         self.computed += 1;
-        let coupled = coupling(a, b).abs() >= self.threshold;
+        // A coupling that is not a number proves nothing: such a pair stays apart.
+        let coupled = !matches!(
+            coupling(a, b).abs().partial_cmp(&self.threshold),
+            Some(Ordering::Less)
+        );
         self.cache[slot] = Some((low, high, coupled));
         coupled
     }
@@ -83,13 +93,24 @@ pub struct ConflictGraph {
 }
 
 impl ConflictGraph {
-    /// The graph on `variables` variables with the given conflicts.
+    /// The graph on `variables` variables with the given conflicts; a variable does not conflict
+    /// with itself, and a conflict that is named twice counts once.
     pub fn new(variables: usize, conflicts: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut graph = UnGraph::with_capacity(variables, 0);
         for _ in 0..variables {
             graph.add_node(());
         }
-        for (a, b) in conflicts {
+        let ordered = |(a, b): (usize, usize)| {
+            assert!(
+                a.max(b) < variables,
+                "conflict {a}–{b} among {variables} variables"
+            );
+            (a.min(b), a.max(b))
+        };
+        let mut conflicts: Vec<_> = conflicts.into_iter().map(ordered).collect();
+        conflicts.sort_unstable();
+        conflicts.dedup();
+        for (a, b) in conflicts.into_iter().filter(|(a, b)| a != b) {
             graph.add_edge(NodeIndex::new(a), NodeIndex::new(b), ());
         }
         Self { graph }
@@ -124,6 +145,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// What cannot be computed is not taken for safe.
+    #[test]
+    fn a_coupling_that_is_not_a_number_excludes() {
+        assert!(!Pairwise::new(0.1, 8).fits(0, &[1], |_, _| f64::NAN));
+    }
+
     /// An answer is computed once; the pair's order does not matter.
     #[test]
     fn answers_are_remembered() {
@@ -155,7 +182,7 @@ mod tests {
             variables in 1usize..40,
             edges in prop::collection::vec((0usize..40, 0usize..40), 0..200),
         ) {
-            let edges = edges.into_iter().filter(|&(a, b)| a != b && a < variables && b < variables);
+            let edges = edges.into_iter().filter(|&(a, b)| a < variables && b < variables);
             let graph = ConflictGraph::new(variables, edges);
             let classes = graph.classes();
             let mut all: Vec<usize> = classes.iter().flatten().copied().collect();

@@ -17,8 +17,13 @@ pub struct Priority {
     leaves: usize,
     variables: usize,
     floor: f64,
+    away: Vec<bool>,
     in_flight: usize,
 }
+
+/// How many refusals a draw bears for each variable wanted. Under strong coupling the urgent
+/// exclude each other; drawing on fills the round with the next urgent that do fit.
+const PATIENCE: usize = 16;
 
 impl Priority {
     /// All `variables` with urgency `initial`; urgencies given back by change get `floor` (η) added,
@@ -39,6 +44,7 @@ impl Priority {
             leaves,
             variables,
             floor,
+            away: vec![false; variables],
             in_flight: 0,
         }
     }
@@ -60,12 +66,17 @@ impl Priority {
 
     /// The urgency of `variable`; zero while it is in flight.
     pub fn urgency(&self, variable: usize) -> f64 {
-        self.sums[self.leaves + variable]
+        self.sums[self.leaves..][..self.variables][variable]
     }
 
     /// Sets the urgency of a variable that is not in flight, for instance to its violation.
     pub fn set(&mut self, variable: usize, urgency: f64) {
         assert!(valid(urgency), "urgency {urgency} of variable {variable}");
+        assert!(!self.away[variable], "variable {variable} is in flight");
+        self.weigh(variable, urgency);
+    }
+
+    fn weigh(&mut self, variable: usize, urgency: f64) {
         let mut node = self.leaves + variable;
         self.sums[node] = urgency;
         while node > 1 {
@@ -77,6 +88,8 @@ impl Priority {
 
     /// Returns `variable` from its round with a new urgency.
     pub fn give_back(&mut self, variable: usize, urgency: f64) {
+        assert!(self.away[variable], "variable {variable} was not in flight");
+        self.away[variable] = false;
         self.in_flight -= 1;
         self.set(variable, urgency);
     }
@@ -89,28 +102,31 @@ impl Priority {
     /// Takes up to `wanted` variables, each drawn in proportion to its urgency among those left,
     /// and each accepted by `fits` given those taken before it in this call.
     ///
-    /// A variable that does not fit keeps its urgency and is passed over in this call only. After
-    /// as many refusals as `wanted` plus a few, the round goes out with what it has.
+    /// A variable that does not fit keeps its urgency and is passed over in this call only; the
+    /// draw goes on without it until the round is full. It gives up, and the round goes out with
+    /// what it has, after 16 refusals for each one wanted.
     pub fn take(
         &mut self,
         wanted: usize,
         random: &mut impl Rng,
         mut fits: impl FnMut(usize, &[usize]) -> bool,
     ) -> Vec<usize> {
-        let mut taken = Vec::with_capacity(wanted);
+        let mut taken = Vec::with_capacity(wanted.min(self.variables));
         let mut refused = Vec::new();
-        while taken.len() < wanted && refused.len() < wanted + 8 && self.sums[1] > 0.0 {
+        let patience = wanted.saturating_mul(PATIENCE);
+        while taken.len() < wanted && refused.len() < patience && self.sums[1] > 0.0 {
             let variable = self.draw(random);
             let urgency = self.urgency(variable);
-            self.set(variable, 0.0);
+            self.weigh(variable, 0.0);
             if fits(variable, &taken) {
+                self.away[variable] = true;
                 taken.push(variable);
             } else {
                 refused.push((variable, urgency));
             }
         }
         for (variable, urgency) in refused {
-            self.set(variable, urgency);
+            self.weigh(variable, urgency);
         }
         self.in_flight += taken.len();
         taken
@@ -204,6 +220,25 @@ mod tests {
         }
         assert_eq!(priority.most_urgent(0..6, 3), [2, 3, 5]);
         assert_eq!(priority.most_urgent(0..6, 9), [2, 3, 5, 0]);
+    }
+
+    /// A round is filled although most of what is urgent excludes each other.
+    #[test]
+    fn refusals_do_not_leave_a_round_half_empty() {
+        let mut priority = Priority::new(64, 1.0, 0.0);
+        let one_of_four = |v: usize, chosen: &[usize]| chosen.iter().all(|&c| c / 4 != v / 4);
+        let taken = priority.take(16, &mut stream(3, "test", 0), one_of_four);
+        assert_eq!(taken.len(), 16);
+    }
+
+    /// What is in flight is out of reach until its round returns it, and returns once.
+    #[test]
+    #[should_panic(expected = "was not in flight")]
+    fn returning_twice_is_a_bug() {
+        let mut priority = Priority::new(3, 1.0, 0.0);
+        let taken = priority.take(1, &mut stream(1, "test", 0), |_, _| true);
+        priority.give_back(taken[0], 1.0);
+        priority.give_back(taken[0], 1.0);
     }
 
     proptest! {
