@@ -100,14 +100,19 @@ impl Blocks {
     /// Lays out `data` and draws the first factors: small, random, and 0 for users and items
     /// that nothing is known of.
     pub fn new(data: Data, scale: Scale, shape: Shape, threads: usize) -> Self {
-        let [train, ..] = &data.sets;
-        let grid = Grid::new(train, data.users, data.items, shape.cut);
+        let Data { users, items, sets } = data;
+        let [train, ..] = &sets;
+        let grid = Grid::new(train, users, items, shape.cut);
         let known = |ids: &[u32], count: usize| {
             let mut known = vec![false; count];
             ids.iter().for_each(|&id| known[id as usize] = true);
             known
         };
-        let draw = |parts, known: Vec<bool>, purpose: &str| {
+        let (known_users, known_items) = (known(&train.users, users), known(&train.items, items));
+        // Ratings are there twice only while their cells are filled; factors come after that.
+        let [train, validation, test] =
+            sets.map(|set| grid.cells(&set, scale.mean, scale.deviation, threads));
+        let draw = |parts, known: &[bool], purpose: &str| {
             let mut random = stream(shape.cut.seed, purpose, 0);
             Grid::rows(parts, shape.rank, |id, rows, at| {
                 if known[id as usize] {
@@ -115,19 +120,8 @@ impl Blocks {
                 }
             })
         };
-        let users = draw(
-            &grid.users,
-            known(&train.users, data.users),
-            "mf user factors",
-        );
-        let items = draw(
-            &grid.items,
-            known(&train.items, data.items),
-            "mf item factors",
-        );
-        let [train, validation, test] = data
-            .sets
-            .map(|set| grid.cells(&set, scale.mean, scale.deviation, threads));
+        let users = draw(&grid.users, &known_users, "mf user factors");
+        let items = draw(&grid.items, &known_items, "mf item factors");
         let cells = train.into_iter().zip(validation).zip(test);
         let strips = users
             .into_iter()

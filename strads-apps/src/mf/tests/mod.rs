@@ -1,6 +1,7 @@
 //! Trainings as a whole, on small data whose answer is known.
 
 mod bad_input;
+mod hogwild;
 mod oracle;
 mod resume;
 mod straggler;
