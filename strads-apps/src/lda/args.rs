@@ -36,6 +36,10 @@ pub struct Args {
     /// Workers to divide the corpus among; results depend on it [default: one a thread]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub workers: Option<u16>,
+    /// For comparison: data parallel, every worker with a copy of all counts, merged every so
+    /// many sweeps. Reports likelihoods and writes no model
+    #[arg(long, value_name = "SWEEPS", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["checkpoint", "optimise_hyper"])]
+    pub replicas: Option<u64>,
     /// The words, one a line
     #[arg(long, value_name = "FILE")]
     pub vocabulary: Option<PathBuf>,
@@ -71,7 +75,8 @@ impl Args {
 
     /// How many workers the corpus is divided among.
     pub fn workers(&self) -> usize {
-        self.workers.map_or_else(|| self.common.threads(), usize::from)
+        self.workers
+            .map_or_else(|| self.common.threads(), usize::from)
     }
 
     /// α, β and V, if they make sense.
@@ -100,7 +105,10 @@ impl Args {
             return Err(Failure::input(format!("{name}: no words in any document")));
         }
         if tokens > u64::from(u32::MAX) {
-            return Err(Failure::input(format!("{name}: {tokens} tokens, and at most {} fit", u32::MAX)));
+            return Err(Failure::input(format!(
+                "{name}: {tokens} tokens, and at most {} fit",
+                u32::MAX
+            )));
         }
         if let Some(words) = &corpus.vocabulary
             && words.len() != corpus.word_kinds

@@ -53,7 +53,11 @@ impl Side {
     /// One step of Minka's fixed point towards the most likely prior of `width` equal values.
     pub fn better_prior(&self, prior: f64, width: usize) -> f64 {
         let better = prior * self.counts.slope / (width as f64 * self.lengths.slope);
-        if better.is_finite() && better > 1e-6 { better } else { prior }
+        if better.is_finite() && better > 1e-6 {
+            better
+        } else {
+            prior
+        }
     }
 }
 

@@ -71,11 +71,16 @@ pub fn load(directory: &Path, tokens: u64, topics: usize) -> Result<(Header, Vec
     File::open(&path)
         .and_then(|mut file| file.read_to_end(&mut bytes))
         .map_err(|error| wrong(format!("cannot read the checkpoint: {error}")))?;
-    let line = bytes.iter().position(|&byte| byte == b'\n').unwrap_or(bytes.len());
+    let line = bytes
+        .iter()
+        .position(|&byte| byte == b'\n')
+        .unwrap_or(bytes.len());
     let header: Header = serde_json::from_slice(&bytes[..line])
         .map_err(|error| wrong(format!("not a checkpoint of this program: {error}")))?;
     let body = bytes.get(line + 1..).unwrap_or_default();
-    if body.len() as u64 != header.tokens.saturating_mul(4) || crc32fast::hash(body) != header.checksum {
+    if body.len() as u64 != header.tokens.saturating_mul(4)
+        || crc32fast::hash(body) != header.checksum
+    {
         return Err(wrong("the checkpoint is damaged or cut off".to_owned()));
     }
     if (header.tokens, header.topics) != (tokens, topics) {
@@ -90,7 +95,9 @@ pub fn load(directory: &Path, tokens: u64, topics: usize) -> Result<(Header, Vec
         .map(|four| u32::from_le_bytes(four.try_into().expect("chunks of four")))
         .collect();
     if given.iter().any(|&topic| topic as usize >= topics) {
-        return Err(wrong("the checkpoint names a topic that does not exist".to_owned()));
+        return Err(wrong(
+            "the checkpoint names a topic that does not exist".to_owned(),
+        ));
     }
     Ok((header, given))
 }

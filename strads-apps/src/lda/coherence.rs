@@ -39,10 +39,17 @@ pub fn npmi(corpus: &Corpus, topics: &[Vec<(u32, u32)>]) -> f64 {
 /// How many numbers two ascending lists have in common.
 fn common(a: &[u32], b: &[u32]) -> usize {
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    short.iter().filter(|number| long.binary_search(number).is_ok()).count()
+    short
+        .iter()
+        .filter(|number| long.binary_search(number).is_ok())
+        .count()
 }
 
 fn mean(values: impl Iterator<Item = f64>) -> f64 {
     let (sum, count) = values.fold((0.0, 0u32), |(sum, count), value| (sum + value, count + 1));
-    if count > 0 { sum / f64::from(count) } else { 0.0 }
+    if count > 0 {
+        sum / f64::from(count)
+    } else {
+        0.0
+    }
 }

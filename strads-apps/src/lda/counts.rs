@@ -1,12 +1,13 @@
 //! Sparse topic counts: one row a word, one row a document.
 //!
 //! Both keep only topics that occur, in no particular order, and both have room for as many as
-//! can ever occur (`min(tokens, topics)`), so that sampling never allocates.
+//! can ever occur (`min(tokens, topics)`), so that sampling never allocates. Where topics are few,
+//! documents keep a count for each of them instead: then nothing has to be looked for.
 
-use super::wide::{LANES, Wide};
+use super::wide::{LANES, Lanes, Wide};
 
-/// A token's topic before it has one.
-pub const UNASSIGNED: u32 = u32::MAX - 1;
+/// What no token has as its topic.
+pub const NO_TOPIC: u32 = u32::MAX - 1;
 /// The topic of a free place in a document's row.
 const FREE: u32 = u32::MAX;
 
@@ -81,17 +82,99 @@ const EMPTY: Chunk = Chunk {
     counts: [0.0; LANES],
 };
 
+/// Up to this many topics, documents keep a count for each.
+pub const DENSE_UP_TO: usize = 192;
+
 /// Topic counts of documents. Rows change one count at a time.
+#[derive(Clone, Debug)]
+pub enum DocumentCounts {
+    /// A count for each topic.
+    Dense(DenseRows),
+    /// The topics that occur.
+    Sparse(SparseRows),
+}
+
+impl DocumentCounts {
+    /// Empty rows for documents of `lengths` tokens.
+    pub fn new(lengths: &[u32], topics: usize, dense: bool) -> Self {
+        if dense {
+            Self::Dense(DenseRows::new(lengths.len(), topics))
+        } else {
+            let lengths = lengths.iter().map(|&length| length as usize);
+            Self::Sparse(SparseRows::new(lengths, topics))
+        }
+    }
+
+    /// The topics of a document and how often it has each.
+    pub fn row(&self, document: usize) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let (dense, sparse) = match self {
+            Self::Dense(rows) => (Some(rows.row(document).as_flattened()), None),
+            Self::Sparse(rows) => (None, Some(rows.row(document))),
+        };
+        let counts = dense.unwrap_or_default().iter().map(|&count| count as u32);
+        let dense = (0..).zip(counts).filter(|&(_, count)| count > 0);
+        dense.chain(sparse.into_iter().flatten())
+    }
+
+    /// Counts one more token of `topic`.
+    #[inline(always)]
+    pub fn add<W: Wide>(&mut self, wide: W, document: usize, topic: u32) {
+        match self {
+            Self::Dense(rows) => rows.change(document, topic, 1.0),
+            Self::Sparse(rows) => rows.add(wide, document, topic),
+        }
+    }
+
+    /// Forgets all counts.
+    pub fn clear(&mut self) {
+        match self {
+            Self::Dense(rows) => rows.counts.fill([0.0; LANES]),
+            Self::Sparse(rows) => rows.clear(),
+        }
+    }
+}
+
+/// Rows of a count for each topic, in whole nodes.
+#[derive(Clone, Debug)]
+pub struct DenseRows {
+    nodes: usize,
+    counts: Vec<Lanes>,
+}
+
+impl DenseRows {
+    fn new(documents: usize, topics: usize) -> Self {
+        let nodes = topics.div_ceil(LANES);
+        Self {
+            nodes,
+            counts: vec![[0.0; LANES]; documents * nodes],
+        }
+    }
+
+    /// The counts of a document by topic.
+    #[inline(always)]
+    pub fn row(&self, document: usize) -> &[Lanes] {
+        &self.counts[document * self.nodes..(document + 1) * self.nodes]
+    }
+
+    /// Changes a count.
+    #[inline(always)]
+    pub fn change(&mut self, document: usize, topic: u32, by: f32) {
+        let row = &mut self.counts[document * self.nodes..(document + 1) * self.nodes];
+        row.as_flattened_mut()[topic as usize] += by;
+    }
+}
+
+/// Rows of the topics that occur.
 #[derive(Clone, Debug, Default)]
-pub struct DocumentCounts {
+pub struct SparseRows {
     starts: Vec<usize>,
     taken: Vec<u32>,
     chunks: Vec<Chunk>,
 }
 
-impl DocumentCounts {
+impl SparseRows {
     /// Empty rows for documents of `lengths` tokens.
-    pub fn new(lengths: impl IntoIterator<Item = usize>, topics: usize) -> Self {
+    fn new(lengths: impl IntoIterator<Item = usize>, topics: usize) -> Self {
         let mut starts = vec![0];
         let mut end = 0;
         for length in lengths {
@@ -113,7 +196,7 @@ impl DocumentCounts {
     }
 
     /// The topics of a document and how often it has each.
-    pub fn row(&self, document: usize) -> impl Iterator<Item = (u32, u32)> + '_ {
+    fn row(&self, document: usize) -> impl Iterator<Item = (u32, u32)> + '_ {
         let places = self.chunks(document).iter();
         places
             .flat_map(|chunk| chunk.topics.iter().zip(&chunk.counts))
@@ -162,7 +245,7 @@ impl DocumentCounts {
     }
 
     /// Forgets all counts.
-    pub fn clear(&mut self) {
+    fn clear(&mut self) {
         self.taken.fill(0);
         self.chunks.fill(EMPTY);
     }

@@ -4,12 +4,13 @@
 //! (n_dk + α) · φ_k, where φ_k = (n_wk + β) / (n_k + Vβ) and all counts leave the token itself
 //! out. The sum falls into Σ n_dk φ_k over the few topics of the document, which is computed, and
 //! α Σ φ_k, which a tree of sums has at hand: while one word is open, only the φ of topics that
-//! gain or lose a token change. A token costs O(topics of its document), in wide registers.
+//! gain or lose a token change. A token costs O(topics of its document), in wide registers. Where
+//! topics are few, all K products are computed instead, and no sums are kept.
 
 use rand::RngExt;
 use strads_common::random::Stream;
 
-use super::counts::{Chunk, DocumentCounts, UNASSIGNED};
+use super::counts::{Chunk, DenseRows, DocumentCounts, NO_TOPIC, SparseRows};
 use super::weights::Weights;
 use super::wide::{LANES, Lanes, Wide};
 
@@ -27,6 +28,8 @@ pub struct Prior {
 /// Where one word at a time is open: its counts and φ by topic, and the totals they depend on.
 #[derive(Clone, Debug)]
 pub struct Desk {
+    /// Documents' rows are dense: φ is then read whole for each token, and no sums are kept.
+    dense: bool,
     prior: Prior,
     /// n_k, as this worker sees it.
     totals: Vec<u32>,
@@ -43,9 +46,10 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// An empty desk for `topics` topics.
-    pub fn new(topics: usize) -> Self {
+    /// An empty desk for `topics` topics, to sample documents with `dense` rows or with sparse ones.
+    pub fn new(topics: usize, dense: bool) -> Self {
         Self {
+            dense,
             prior: Prior {
                 alpha: 1.0,
                 beta: 1.0,
@@ -69,7 +73,9 @@ impl Desk {
             *inverse = 1.0 / (total as f32 + smoothing);
             self.phi.place(topic as u32, prior.beta * *inverse);
         }
-        self.phi.rebuild(wide);
+        if !self.dense {
+            self.phi.rebuild(wide);
+        }
     }
 
     /// The totals, with what was sampled since.
@@ -114,6 +120,9 @@ impl Desk {
     /// Sums anew above the topics of the word: path by path, or all at once where that is less.
     #[inline(always)]
     fn sum_up<W: Wide>(&mut self, wide: W) {
+        if self.dense {
+            return;
+        }
         if self.topics.len() * LANES > self.totals.len() {
             self.phi.rebuild(wide);
         } else {
@@ -159,7 +168,12 @@ impl Desk {
     fn weigh(&mut self, topic: u32) {
         let smoothing = self.prior.beta * self.prior.words as f32;
         self.inverse[topic as usize] = 1.0 / (self.totals[topic as usize] as f32 + smoothing);
-        self.phi.set(topic, self.phi_of(topic));
+        let phi = self.phi_of(topic);
+        if self.dense {
+            self.phi.place(topic, phi);
+        } else {
+            self.phi.set(topic, phi);
+        }
     }
 }
 
@@ -177,15 +191,74 @@ pub fn sample<W: Wide>(
     rows: &mut DocumentCounts,
     random: &mut Stream,
 ) {
+    match rows {
+        DocumentCounts::Dense(rows) => sample_dense(wide, desk, documents, topics, rows, random),
+        DocumentCounts::Sparse(rows) => sample_sparse(wide, desk, documents, topics, rows, random),
+    }
+}
+
+#[inline(always)]
+fn sample_dense<W: Wide>(
+    wide: W,
+    desk: &mut Desk,
+    documents: &[u32],
+    topics: &mut [u32],
+    rows: &mut DenseRows,
+    random: &mut Stream,
+) {
     for (&document, topic) in documents.iter().zip(topics) {
         let document = document as usize;
         let old = *topic;
-        let new = draw(wide, desk, rows.chunks(document), old, random.random());
+        let new = draw_dense(wide, desk, rows.row(document), old, random.random());
         if new != old {
-            if old != UNASSIGNED {
-                desk.take(old);
-                rows.remove(wide, document, old);
-            }
+            desk.take(old);
+            desk.give(new);
+            rows.change(document, old, -1.0);
+            rows.change(document, new, 1.0);
+            *topic = new;
+        }
+    }
+}
+
+/// Draws a topic for a token that all counts still have under `old`, from all K products.
+#[inline(always)]
+fn draw_dense<W: Wide>(wide: W, desk: &mut Desk, row: &[Lanes], old: u32, uniform: f32) -> u32 {
+    let alpha = desk.prior.alpha;
+    let count = row.as_flattened()[old as usize];
+    let own = (count - 1.0 + alpha) * desk.phi_without_one(old);
+    let mut of_lanes = [0.0; LANES];
+    let nodes = row.iter().zip(desk.phi.nodes()).zip(&mut desk.masses);
+    for (number, ((counts, phi), masses)) in (0u32..).zip(nodes) {
+        let lane = old.wrapping_sub(number * LANES as u32);
+        of_lanes = wide.add(
+            &of_lanes,
+            &wide.masses_in_order(counts, phi, alpha, (lane, own)),
+        );
+        *masses = of_lanes;
+    }
+    let ends = wide.running_sums(&of_lanes);
+    let mark = uniform * ends[LANES - 1];
+    let lane = wide.lane_at(&of_lanes, &ends, mark);
+    let rest = mark - (ends[lane] - of_lanes[lane]);
+    (chunk_at(&desk.masses[..row.len()], lane, rest) * LANES + lane) as u32
+}
+
+#[inline(always)]
+fn sample_sparse<W: Wide>(
+    wide: W,
+    desk: &mut Desk,
+    documents: &[u32],
+    topics: &mut [u32],
+    rows: &mut SparseRows,
+    random: &mut Stream,
+) {
+    for (&document, topic) in documents.iter().zip(topics) {
+        let document = document as usize;
+        let old = *topic;
+        let new = draw_sparse(wide, desk, rows.chunks(document), old, random.random());
+        if new != old {
+            desk.take(old);
+            rows.remove(wide, document, old);
             desk.give(new);
             rows.add(wide, document, new);
             *topic = new;
@@ -195,14 +268,16 @@ pub fn sample<W: Wide>(
 
 /// Draws a topic for a token that all counts still have under `old`.
 #[inline(always)]
-fn draw<W: Wide>(wide: W, desk: &mut Desk, row: &[Chunk], old: u32, uniform: f32) -> u32 {
-    let (reduced, surplus) = if old == UNASSIGNED {
-        (0.0, 0.0)
-    } else {
-        let reduced = desk.phi_without_one(old);
-        (reduced, desk.phi.leaves()[old as usize] - reduced)
-    };
-    let of_lanes = weigh_row(wide, row, desk.phi.leaves(), (old, reduced), &mut desk.masses);
+fn draw_sparse<W: Wide>(wide: W, desk: &mut Desk, row: &[Chunk], old: u32, uniform: f32) -> u32 {
+    let reduced = desk.phi_without_one(old);
+    let surplus = desk.phi.leaves()[old as usize] - reduced;
+    let of_lanes = weigh_row(
+        wide,
+        row,
+        desk.phi.leaves(),
+        (old, reduced),
+        &mut desk.masses,
+    );
     let ends = wide.running_sums(&of_lanes);
     let of_document = ends[LANES - 1];
     let of_prior = desk.prior.alpha * (desk.phi.total() - surplus);
@@ -213,16 +288,19 @@ fn draw<W: Wide>(wide: W, desk: &mut Desk, row: &[Chunk], old: u32, uniform: f32
         let rest = mark - (ends[lane] - of_lanes[lane]);
         row[chunk_at(&desk.masses[..row.len()], lane, rest)].topics[lane]
     } else {
-        draw_from_prior(wide, desk, old, reduced, (mark - of_document) / desk.prior.alpha)
+        draw_from_prior(
+            wide,
+            desk,
+            old,
+            reduced,
+            (mark - of_document) / desk.prior.alpha,
+        )
     }
 }
 
 /// Draws in proportion to φ alone, with the token's own part left out.
 #[inline(always)]
 fn draw_from_prior<W: Wide>(wide: W, desk: &mut Desk, old: u32, reduced: f32, mark: f32) -> u32 {
-    if old == UNASSIGNED {
-        return desk.phi.find(wide, mark);
-    }
     let whole = desk.phi.leaves()[old as usize];
     desk.phi.set(old, reduced);
     let new = desk.phi.find(wide, mark);
@@ -272,16 +350,34 @@ pub fn log_likelihood<W: Wide>(
     rows: &DocumentCounts,
     lengths: &[u32],
 ) -> f64 {
-    let of_prior = desk.prior.alpha * desk.phi.total();
     let prior_tokens = desk.prior.alpha * desk.totals.len() as f32;
     let mut total = 0.0;
     for run in documents.chunk_by(|a, b| a == b) {
         let document = run[0] as usize;
-        let row = rows.chunks(document);
-        let nobody = (UNASSIGNED, 0.0);
-        let of_document = wide.sum(&weigh_row(wide, row, desk.phi.leaves(), nobody, &mut desk.masses));
+        let mass = match rows {
+            DocumentCounts::Dense(rows) => mass_dense(wide, desk, rows.row(document)),
+            DocumentCounts::Sparse(rows) => mass_sparse(wide, desk, rows.chunks(document)),
+        };
         let tokens = lengths[document] as f32 + prior_tokens;
-        total += run.len() as f64 * f64::from((of_document + of_prior) / tokens).ln();
+        total += run.len() as f64 * f64::from(mass / tokens).ln();
     }
     total
+}
+
+#[inline(always)]
+fn mass_dense<W: Wide>(wide: W, desk: &Desk, row: &[Lanes]) -> f32 {
+    let mut of_lanes = [0.0; LANES];
+    let nobody = (u32::MAX, 0.0);
+    for (counts, phi) in row.iter().zip(desk.phi.nodes()) {
+        let masses = wide.masses_in_order(counts, phi, desk.prior.alpha, nobody);
+        of_lanes = wide.add(&of_lanes, &masses);
+    }
+    wide.sum(&of_lanes)
+}
+
+#[inline(always)]
+fn mass_sparse<W: Wide>(wide: W, desk: &mut Desk, row: &[Chunk]) -> f32 {
+    let nobody = (NO_TOPIC, 0.0);
+    let of_lanes = weigh_row(wide, row, desk.phi.leaves(), nobody, &mut desk.masses);
+    wide.sum(&of_lanes) + desk.prior.alpha * desk.phi.total()
 }

@@ -8,7 +8,8 @@ pub fn ln_gamma(mut x: f64) -> f64 {
         x += 1.0;
     }
     let inverse = 1.0 / (x * x);
-    let series = (1.0 / 12.0 - inverse * (1.0 / 360.0 - inverse * (1.0 / 1260.0 - inverse / 1680.0))) / x;
+    let series =
+        (1.0 / 12.0 - inverse * (1.0 / 360.0 - inverse * (1.0 / 1260.0 - inverse / 1680.0))) / x;
     (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series - product.ln()
 }
 
@@ -20,7 +21,8 @@ pub fn digamma(mut x: f64) -> f64 {
         x += 1.0;
     }
     let inverse = 1.0 / (x * x);
-    let series = inverse * (1.0 / 12.0 - inverse * (1.0 / 120.0 - inverse * (1.0 / 252.0 - inverse / 240.0)));
+    let series = inverse
+        * (1.0 / 12.0 - inverse * (1.0 / 120.0 - inverse * (1.0 / 252.0 - inverse / 240.0)));
     x.ln() - 0.5 / x - series - below
 }
 
@@ -52,7 +54,10 @@ impl Growth {
         let known = self.table.get(n as usize).copied();
         known.unwrap_or_else(|| {
             let x = self.base + f64::from(n);
-            (ln_gamma(x) - ln_gamma(self.base), digamma(x) - digamma(self.base))
+            (
+                ln_gamma(x) - ln_gamma(self.base),
+                digamma(x) - digamma(self.base),
+            )
         })
     }
 }

@@ -56,9 +56,7 @@ impl Layout {
     pub fn new(corpus: &Corpus, workers: usize) -> Self {
         let frequencies = frequencies(corpus);
         let tokens: u64 = frequencies.iter().sum();
-        let is_head = |word: usize| {
-            workers > 1 && 2 * workers as u64 * frequencies[word] > tokens
-        };
+        let is_head = |word: usize| workers > 1 && 2 * workers as u64 * frequencies[word] > tokens;
         let heads: Vec<u32> = (0..frequencies.len())
             .filter(|&word| is_head(word))
             .map(|word| word as u32)
@@ -95,7 +93,9 @@ impl Layout {
         layout.loads = (0..workers)
             .map(|worker| {
                 let mut loads = vec![0; workers];
-                layout.visit(corpus, worker, |tokens| loads[tokens.block] += tokens.count as usize);
+                layout.visit(corpus, worker, |tokens| {
+                    loads[tokens.block] += tokens.count as usize
+                });
                 loads
             })
             .collect();

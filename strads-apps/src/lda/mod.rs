@@ -12,6 +12,7 @@ mod gamma;
 mod layout;
 mod model;
 mod program;
+mod replicas;
 mod shard;
 #[cfg(test)]
 mod tests;

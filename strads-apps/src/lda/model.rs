@@ -50,7 +50,10 @@ pub fn topics(lda: &Lda, corpus: &Corpus) -> Vec<Topic> {
     tops.map(|(topic, (top, &tokens))| Topic {
         topic,
         tokens,
-        words: top.into_iter().map(|(word, count)| (name(word), count)).collect(),
+        words: top
+            .into_iter()
+            .map(|(word, count)| (name(word), count))
+            .collect(),
     })
     .collect()
 }
@@ -70,7 +73,13 @@ pub fn write(directory: &Path, lda: &Lda, shards: &[Shard], corpus: &Corpus) -> 
     let mut text = file("topics.txt")?;
     for topic in &topics {
         let words: Vec<&str> = topic.words.iter().map(|(word, _)| word.as_str()).collect();
-        writeln!(text, "{}\t{}\t{}", topic.topic, topic.tokens, words.join(" "))?;
+        writeln!(
+            text,
+            "{}\t{}\t{}",
+            topic.topic,
+            topic.tokens,
+            words.join(" ")
+        )?;
     }
     text.flush()?;
     let mut json = file("topics.json")?;
@@ -101,7 +110,11 @@ impl SparseRows {
         arrays.array(&format!("{name}_data"), &[data.len()], &data)?;
         arrays.array(&format!("{name}_indices"), &[indices.len()], &indices)?;
         arrays.array(&format!("{name}_indptr"), &[indptr.len()], &indptr)?;
-        arrays.array(&format!("{name}_shape"), &[2], &[rows as i64, columns as i64])
+        arrays.array(
+            &format!("{name}_shape"),
+            &[2],
+            &[rows as i64, columns as i64],
+        )
     }
 }
 

@@ -17,6 +17,7 @@ use super::counts::WordCounts;
 use super::exact::Prior;
 use super::gamma::Growth;
 use super::layout::Layout;
+use super::replicas::{Counts, Replicas};
 use super::shard::{Random, Shard, View, sparse};
 
 /// The coordinator's part of the model.
@@ -235,7 +236,9 @@ impl Program for Lda {
                     number: step * workers as u64 + worker as u64,
                 }),
                 // Every document and every block once: the rows count in the first round.
-                Aim::Measure => What::Measure { with_rows: step == 0 },
+                Aim::Measure => What::Measure {
+                    with_rows: step == 0,
+                },
             };
             let task = Task {
                 loan: self.lender.lend(block),
@@ -244,7 +247,9 @@ impl Program for Lda {
                 what,
             };
             let cost = self.layout.load(worker, block) as f64;
-            plan.assign(worker, task).costing(cost).writing(block..block + 1);
+            plan.assign(worker, task)
+                .costing(cost)
+                .writing(block..block + 1);
         }
         plan
     }
@@ -263,7 +268,9 @@ impl Program for Lda {
                 shard.sample(view, block, random);
                 let changes = shared.iter().zip(task.shared.iter());
                 Share::Sampled {
-                    changes: changes.map(|(&new, &old)| new.wrapping_sub(old).cast_signed()).collect(),
+                    changes: changes
+                        .map(|(&new, &old)| new.wrapping_sub(old).cast_signed())
+                        .collect(),
                     tokens: shard.cells[block].tokens() as u64,
                 }
             }
@@ -307,6 +314,13 @@ impl Program for Lda {
     }
 }
 
+/// The counts of a corpus divided, for the data-parallel alternative.
+pub fn replicas(lda: &Lda, shards: &[Shard], period: u64) -> Replicas {
+    let (blocks, shared) = count(&lda.layout, shards, lda.topics);
+    let counts = Counts { blocks, shared };
+    Replicas::new(counts, lda.prior, lda.topics, lda.seed, period)
+}
+
 /// Counts words by topic: blocks, and the rows that all share.
 fn count(layout: &Layout, shards: &[Shard], topics: usize) -> (Vec<WordCounts>, Vec<u32>) {
     let mut shared = vec![0u32; (1 + layout.heads.len()) * topics];
@@ -322,7 +336,9 @@ fn count(layout: &Layout, shards: &[Shard], topics: usize) -> (Vec<WordCounts>, 
         for slot in 0..words.len() + layout.heads.len() {
             let mut seen = Vec::new();
             for cell in cells() {
-                for &topic in &cell.topics[cell.starts[slot] as usize..cell.starts[slot + 1] as usize] {
+                for &topic in
+                    &cell.topics[cell.starts[slot] as usize..cell.starts[slot + 1] as usize]
+                {
                     if row[topic as usize] == 0 {
                         seen.push(topic);
                     }
@@ -333,7 +349,9 @@ fn count(layout: &Layout, shards: &[Shard], topics: usize) -> (Vec<WordCounts>, 
             for &topic in &seen {
                 shared[topic as usize] += row[topic as usize];
             }
-            let entries = seen.iter().map(|&topic| (topic, std::mem::take(&mut row[topic as usize])));
+            let entries = seen
+                .iter()
+                .map(|&topic| (topic, std::mem::take(&mut row[topic as usize])));
             if slot < words.len() {
                 counts.write(slot, entries);
             } else {
@@ -358,7 +376,9 @@ pub fn prepare(
     let layout = Layout::new(corpus, workers);
     let shards: Vec<Shard> = (0..workers)
         .map(|worker| match given {
-            Some(given) => Shard::with_topics(corpus, &layout, worker, topics, |t| given[t as usize]),
+            Some(given) => {
+                Shard::with_topics(corpus, &layout, worker, topics, |t| given[t as usize])
+            }
             None => Shard::random(corpus, &layout, worker, topics, seed),
         })
         .collect();

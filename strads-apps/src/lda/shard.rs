@@ -8,7 +8,7 @@ use strads_common::random::stream;
 use strads_datasets::Corpus;
 
 use super::census::{Census, Side, length_growth};
-use super::counts::{DocumentCounts, WordCounts};
+use super::counts::{DENSE_UP_TO, DocumentCounts, WordCounts};
 use super::exact::{self, Desk, Prior};
 use super::gamma::Growth;
 use super::layout::Layout;
@@ -64,7 +64,11 @@ impl Shard {
     ) -> Self {
         let mut lengths = vec![0; layout.documents[worker].len()];
         let slots = |block: &Vec<u32>| block.len() + layout.heads.len();
-        let mut starts: Vec<_> = layout.blocks.iter().map(|b| vec![0u32; slots(b) + 1]).collect();
+        let mut starts: Vec<_> = layout
+            .blocks
+            .iter()
+            .map(|b| vec![0u32; slots(b) + 1])
+            .collect();
         layout.visit(corpus, worker, |tokens| {
             lengths[tokens.document as usize] += tokens.count;
             starts[tokens.block][tokens.slot + 1] += tokens.count;
@@ -72,19 +76,22 @@ impl Shard {
         let mut cells: Vec<Cell> = starts.into_iter().map(Cell::empty).collect();
         let mut ends: Vec<Vec<u32>> = cells.iter().map(|cell| cell.starts.clone()).collect();
         layout.visit(corpus, worker, |tokens| {
-            let (cell, end) = (&mut cells[tokens.block], &mut ends[tokens.block][tokens.slot]);
+            let (cell, end) = (
+                &mut cells[tokens.block],
+                &mut ends[tokens.block][tokens.slot],
+            );
             for token in 0..tokens.count {
                 cell.documents[*end as usize] = tokens.document;
                 cell.topics[*end as usize] = topic(tokens.origin + token);
                 *end += 1;
             }
         });
-        let rows = DocumentCounts::new(lengths.iter().map(|&length| length as usize), topics);
+        let dense = topics <= DENSE_UP_TO;
         let mut shard = Self {
+            rows: DocumentCounts::new(&lengths, topics, dense),
+            desk: Desk::new(topics, dense),
             cells,
             lengths,
-            rows,
-            desk: Desk::new(topics),
         };
         shard.recount();
         shard
@@ -222,9 +229,15 @@ impl Work for Sample<'_> {
 
     #[inline(always)]
     fn run<W: Wide>(self, wide: W) {
-        let Shard { cells, rows, desk, .. } = self.shard;
+        let Shard {
+            cells, rows, desk, ..
+        } = self.shard;
         let cell = &mut cells[self.block];
-        let View { block, shared, prior } = self.view;
+        let View {
+            block,
+            shared,
+            prior,
+        } = self.view;
         let (totals, heads) = shared.split_at_mut(desk.totals().len());
         let mut random = stream(self.random.seed, "lda sample", self.random.number);
         desk.prepare(wide, prior, totals);
@@ -265,15 +278,25 @@ impl Work for Measure<'_> {
 
     #[inline(always)]
     fn run<W: Wide>(self, wide: W) -> f64 {
-        let Shard { cells, rows, desk, lengths } = self.shard;
+        let Shard {
+            cells,
+            rows,
+            desk,
+            lengths,
+        } = self.shard;
         let cell = &cells[self.block];
-        let View { block, shared, prior } = self.view;
+        let View {
+            block,
+            shared,
+            prior,
+        } = self.view;
         let (totals, heads) = shared.split_at_mut(desk.totals().len());
         desk.prepare(wide, prior, totals);
         let words = block.len();
         let mut sum = 0.0;
         for slot in 0..cell.starts.len() - 1 {
-            let documents = &cell.documents[cell.starts[slot] as usize..cell.starts[slot + 1] as usize];
+            let documents =
+                &cell.documents[cell.starts[slot] as usize..cell.starts[slot + 1] as usize];
             if slot < words {
                 desk.open(wide, block.row(slot).iter().copied());
             } else {
@@ -292,5 +315,7 @@ fn head_row(heads: &mut [u32], head: usize, topics: usize) -> &mut [u32] {
 
 /// The topics of a dense row that occur.
 pub fn sparse(row: &[u32]) -> impl Iterator<Item = (u32, u32)> + '_ {
-    (0u32..).zip(row.iter().copied()).filter(|&(_, count)| count > 0)
+    (0u32..)
+        .zip(row.iter().copied())
+        .filter(|&(_, count)| count > 0)
 }

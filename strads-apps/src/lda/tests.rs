@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 
 use rand::RngExt;
-use strads::{Executor, Run, Stop};
+use strads::{Executor, Run, Stop, Verdict};
 use strads_common::random::stream;
 use strads_datasets::Corpus;
 
 use super::checkpoint;
-use super::exact::Prior;
+use super::counts::DocumentCounts;
+use super::exact::{Desk, Prior};
 use super::gamma::ln_gamma;
 use super::program::{self, Lda};
 use super::shard::Shard;
@@ -81,10 +82,17 @@ fn counts_are_conserved() {
     for workers in [1, 2, 5] {
         let prior = prior(&corpus, 0.5, 0.1);
         let (mut lda, mut shards) = program::prepare(&corpus, workers, prior, 6, 3, None);
-        assert_eq!(lda.layout.heads.len(), usize::from(workers == 5), "one word is one token in four");
+        assert_eq!(
+            lda.layout.heads.len(),
+            usize::from(workers == 5),
+            "one word is one token in four"
+        );
         for _ in 0..3 {
             sweep(&Executor::Inline, &mut lda, &mut shards, 1);
-            assert_eq!(lda.totals().iter().map(|&n| u64::from(n)).sum::<u64>(), corpus.tokens());
+            assert_eq!(
+                lda.totals().iter().map(|&n| u64::from(n)).sum::<u64>(),
+                corpus.tokens()
+            );
             let before = words(&lda);
             let rows: Vec<Vec<_>> = shards.iter().map(sorted_rows).collect();
             lda.recount(&shards);
@@ -104,34 +112,71 @@ fn sorted_rows(shard: &Shard) -> Vec<Vec<(u32, u32)>> {
     (0..shard.lengths.len()).map(row).collect()
 }
 
-/// The sampler's frequencies of all 2^7 states of a tiny corpus, against their posterior
+/// Half the L1 distance between the sampler's frequencies of all 2^7 states of a tiny corpus, and their posterior
 /// probabilities by enumeration. One worker: several see each other's totals late, by design.
-#[test]
-fn the_exact_sampler_has_the_posterior_as_its_limit() {
+fn distance_from_posterior(dense: bool) -> f64 {
     let corpus = corpus(&[&[(0, 2), (1, 1)], &[(1, 2), (2, 1)], &[(0, 1)]], 3);
     let (topics, alpha, beta) = (2, 0.6, 0.4);
     let states = 1 << corpus.tokens();
-    let mut expected: Vec<f64> = (0..states).map(|state| joint(&corpus, state, alpha, beta).exp()).collect();
+    let mut expected: Vec<f64> = (0..states)
+        .map(|state| joint(&corpus, state, alpha, beta).exp())
+        .collect();
     let total: f64 = expected.iter().sum();
     expected.iter_mut().for_each(|p| *p /= total);
 
     let prior = prior(&corpus, alpha as f32, beta as f32);
     let (mut lda, mut shards) = program::prepare(&corpus, 1, prior, topics, 5, None);
+    shards[0].rows = DocumentCounts::new(&shards[0].lengths, topics, dense);
+    shards[0].desk = Desk::new(topics, dense);
+    shards[0].recount();
     let (samples, mut seen) = (200_000, vec![0u32; states]);
     for _ in 0..samples {
         sweep(&Executor::Inline, &mut lda, &mut shards, 1);
         let mut state = 0;
-        shards[0].topics(&corpus, &lda.layout, 0, |token, topic| state |= (topic as usize) << token);
+        shards[0].topics(&corpus, &lda.layout, 0, |token, topic| {
+            state |= (topic as usize) << token
+        });
         seen[state] += 1;
     }
-    // Half the L1 distance; 128 states sampled this often leave about 0.01 by chance.
-    let distance: f64 = expected
-        .iter()
-        .zip(&seen)
-        .map(|(p, &n)| (p - f64::from(n) / f64::from(samples)).abs())
-        .sum::<f64>()
-        / 2.0;
-    assert!(distance < 0.02, "{distance}");
+    let gaps = expected.iter().zip(&seen);
+    let gaps = gaps.map(|(p, &n)| (p - f64::from(n) / f64::from(samples)).abs());
+    gaps.sum::<f64>() / 2.0
+}
+
+/// 128 states sampled 200,000 times are about 0.01 away by chance.
+#[test]
+fn the_exact_sampler_has_the_posterior_as_its_limit() {
+    for dense in [true, false] {
+        let distance = distance_from_posterior(dense);
+        assert!(distance < 0.02, "dense rows: {dense}, distance {distance}");
+    }
+}
+
+/// Replicas lose no token in a merge, and learn. (They learn less than the scheduled program the
+/// more of them there are and the rarer they merge: `docs/src/lda.md` has the table.)
+#[test]
+fn replicas_conserve_tokens() {
+    let corpus = generated(120, 6, 1);
+    let prior = prior(&corpus, 0.5, 0.1);
+    let (lda, mut shards) = program::prepare(&corpus, 4, prior, 6, 3, None);
+    let mut replicas = program::replicas(&lda, &shards, 2);
+    let mut seen = Vec::new();
+    Run::new()
+        .until(Stop::after_rounds(6))
+        .observed(
+            &Executor::Inline,
+            &mut replicas,
+            &mut shards,
+            |replicas, _| {
+                let totals: u32 = replicas.counts().shared[..6].iter().sum();
+                assert_eq!(u64::from(totals), corpus.tokens());
+                seen.push(replicas.measured());
+                Verdict::Continue
+            },
+        )
+        .unwrap();
+    assert_eq!(seen[5].0, 10);
+    assert!(seen[5].1 > seen[0].1);
 }
 
 /// log p(words, topics) of the state whose bits are the tokens' topics.
@@ -153,8 +198,15 @@ fn joint(corpus: &Corpus, state: usize, alpha: f64, beta: f64) -> f64 {
         }
         log += row.iter().map(|n| ln_gamma(n + alpha)).sum::<f64>();
     }
-    log += words.iter().flatten().map(|n| ln_gamma(n + beta)).sum::<f64>();
-    log - totals.iter().map(|n| ln_gamma(n + beta * corpus.word_kinds as f64)).sum::<f64>()
+    log += words
+        .iter()
+        .flatten()
+        .map(|n| ln_gamma(n + beta))
+        .sum::<f64>();
+    log - totals
+        .iter()
+        .map(|n| ln_gamma(n + beta * corpus.word_kinds as f64))
+        .sum::<f64>()
 }
 
 /// The same workers and seed give the same topics, inline and on any number of threads.
@@ -197,9 +249,17 @@ fn topics_are_recovered() {
         }
         words
     };
-    let nearest = |topic| found.iter().map(|f| cosine(f, &truth(topic))).fold(0.0, f64::max);
+    let nearest = |topic| {
+        found
+            .iter()
+            .map(|f| cosine(f, &truth(topic)))
+            .fold(0.0, f64::max)
+    };
     let nearest: Vec<f64> = (0..topics).map(nearest).collect();
-    assert!(nearest.iter().filter(|&&cosine| cosine >= 0.9).count() >= 9, "{nearest:?}");
+    assert!(
+        nearest.iter().filter(|&&cosine| cosine >= 0.9).count() >= 9,
+        "{nearest:?}"
+    );
 }
 
 fn cosine(a: &[f64], b: &[f64]) -> f64 {

@@ -26,7 +26,11 @@ impl Pruning {
 
 /// The corpus with only the words that stay, numbered anew in their old order.
 pub fn prune(corpus: &Corpus, pruning: &Pruning) -> Corpus {
-    let tokenised = if pruning.tokenise { tokenise(corpus) } else { corpus.clone() };
+    let tokenised = if pruning.tokenise {
+        tokenise(corpus)
+    } else {
+        corpus.clone()
+    };
     let mut documents_with = vec![0u32; tokenised.word_kinds];
     for &word in &tokenised.words {
         documents_with[word as usize] += 1;
@@ -42,7 +46,10 @@ pub fn prune(corpus: &Corpus, pruning: &Pruning) -> Corpus {
         kept += 1;
     }
     let vocabulary = tokenised.vocabulary.as_ref().map(|words| {
-        let staying = words.iter().zip(&numbers).filter(|(_, number)| number.is_some());
+        let staying = words
+            .iter()
+            .zip(&numbers)
+            .filter(|(_, number)| number.is_some());
         staying.map(|(word, _)| word.clone()).collect()
     });
     rebuild(&tokenised, kept as usize, vocabulary, |word, count, bag| {
@@ -61,7 +68,9 @@ fn tokenise(corpus: &Corpus) -> Corpus {
     let mut plain = Vec::new();
     let mut parts = Vec::new();
     for word in words {
-        let cut = word.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+        let cut = word
+            .split(|c: char| !c.is_alphanumeric())
+            .map(str::to_lowercase);
         let cut = cut.filter(|part| part.chars().count() > 1 && !is_stop_word(part));
         let numbered = cut.map(|part| {
             *numbers.entry(part).or_insert_with_key(|part| {
@@ -113,22 +122,24 @@ fn is_stop_word(word: &str) -> bool {
 }
 
 /// English function words, in order.
+#[rustfmt::skip]
 const STOP_WORDS: &[&str] = &[
-    "about", "above", "after", "again", "against", "all", "also", "although", "am", "among", "an",
-    "and", "another", "any", "are", "as", "at", "be", "because", "been", "before", "being",
-    "below", "between", "both", "but", "by", "can", "cannot", "could", "did", "do", "does",
-    "doing", "don", "down", "during", "each", "either", "else", "etc", "even", "ever", "every",
-    "few", "for", "from", "further", "had", "has", "have", "having", "he", "hence", "her", "here",
-    "hers", "herself", "him", "himself", "his", "how", "however", "if", "in", "into", "is", "it",
-    "its", "itself", "just", "least", "less", "may", "me", "might", "more", "most", "much", "must",
-    "my", "myself", "neither", "no", "nor", "not", "now", "of", "off", "often", "on", "once",
-    "one", "only", "or", "other", "our", "ours", "ourselves", "out", "over", "own", "per",
-    "perhaps", "rather", "re", "same", "shall", "she", "should", "since", "so", "some", "such",
-    "than", "that", "the", "their", "theirs", "them", "themselves", "then", "there", "therefore",
-    "these", "they", "this", "those", "though", "through", "thus", "to", "too", "under", "until",
-    "up", "upon", "us", "ve", "very", "was", "we", "were", "what", "when", "where", "whether",
-    "which", "while", "who", "whom", "whose", "why", "will", "with", "within", "without", "would",
-    "yet", "you", "your", "yours", "yourself", "yourselves",
+    "about", "above", "after", "again", "against", "all", "also", "although", "am", "among",
+    "an", "and", "another", "any", "are", "as", "at", "be", "because", "been", "before",
+    "being", "below", "between", "both", "but", "by", "can", "cannot", "could", "did", "do",
+    "does", "doing", "don", "down", "during", "each", "either", "else", "etc", "even", "ever",
+    "every", "few", "for", "from", "further", "had", "has", "have", "having", "he", "hence",
+    "her", "here", "hers", "herself", "him", "himself", "his", "how", "however", "if", "in",
+    "into", "is", "it", "its", "itself", "just", "least", "less", "may", "me", "might", "more",
+    "most", "much", "must", "my", "myself", "neither", "no", "nor", "not", "now", "of", "off",
+    "often", "on", "once", "one", "only", "or", "other", "our", "ours", "ourselves", "out",
+    "over", "own", "per", "perhaps", "rather", "re", "same", "shall", "she", "should", "since",
+    "so", "some", "such", "than", "that", "the", "their", "theirs", "them", "themselves",
+    "then", "there", "therefore", "these", "they", "this", "those", "though", "through", "thus",
+    "to", "too", "under", "until", "up", "upon", "us", "ve", "very", "was", "we", "were",
+    "what", "when", "where", "whether", "which", "while", "who", "whom", "whose", "why", "will",
+    "with", "within", "without", "would", "yet", "you", "your", "yours", "yourself",
+    "yourselves",
 ];
 
 #[cfg(test)]
@@ -165,9 +176,16 @@ mod tests {
     #[test]
     fn text_becomes_words() {
         let text = corpus(&[&["The", "Cats,", "cats", "a", "well-known"], &[]]);
-        let pruning = Pruning { tokenise: true, min_documents: 1, max_share: 1.0 };
+        let pruning = Pruning {
+            tokenise: true,
+            min_documents: 1,
+            max_share: 1.0,
+        };
         let plain = prune(&text, &pruning);
-        assert_eq!(plain.vocabulary.as_deref(), Some(&["cats".into(), "well".into(), "known".into()][..]));
+        assert_eq!(
+            plain.vocabulary.as_deref(),
+            Some(&["cats".into(), "well".into(), "known".into()][..])
+        );
         assert_eq!(plain.document(0), (&[0, 1, 2][..], &[2, 1, 1][..]));
         assert_eq!(plain.document(1), (&[][..], &[][..]));
     }
@@ -176,7 +194,11 @@ mod tests {
     #[test]
     fn words_of_few_or_all_documents_go() {
         let text = corpus(&[&["all", "two", "one"], &["all", "two"], &["all"]]);
-        let pruning = Pruning { tokenise: false, min_documents: 2, max_share: 0.9 };
+        let pruning = Pruning {
+            tokenise: false,
+            min_documents: 2,
+            max_share: 0.9,
+        };
         let pruned = prune(&text, &pruning);
         assert_eq!(pruned.vocabulary.as_deref(), Some(&["two".into()][..]));
         assert_eq!(pruned.documents(), 3);

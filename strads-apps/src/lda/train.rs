@@ -39,6 +39,13 @@ struct Progress {
     imbalance: f64,
 }
 
+/// How well replicas stand after some sweeps.
+#[derive(Serialize)]
+struct Compared {
+    sweep: u64,
+    log_likelihood_per_token: f64,
+}
+
 /// The end.
 #[derive(Serialize)]
 struct End {
@@ -73,20 +80,29 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if training.corpus.tokens() < u64::from(args.topics) {
         console.note("there are more topics than tokens: most topics will stay empty");
     }
+    if let Some(period) = args.replicas {
+        return training.compare(period, &mut console);
+    }
     let mut last = training.measure(0.0, 1.0)?;
     while training.lda.sweeps() < args.sweeps {
         last = training.advance(&mut console)?;
         console.event("progress", last);
         console.say(format_args!(
             "sweep {:5}  {:8.2} s  {:6.2} M tokens/s  log-likelihood {:.4} a token",
-            last.sweep, last.seconds, last.tokens_per_second / 1e6, last.log_likelihood_per_token
+            last.sweep,
+            last.seconds,
+            last.tokens_per_second / 1e6,
+            last.log_likelihood_per_token
         ));
     }
     let npmi = coherence::npmi(&corpus, &model::top_words(&training.lda));
     let writing = Instant::now();
     if let Some(directory) = &args.common.out {
         model::write(directory, &training.lda, &training.shards, &corpus).map_err(|error| {
-            Failure::world(format!("{}: cannot write the model: {error}", directory.display()))
+            Failure::world(format!(
+                "{}: cannot write the model: {error}",
+                directory.display()
+            ))
         })?;
     }
     console.event(
@@ -111,7 +127,11 @@ fn read(args: &Args) -> Result<Corpus, Failure> {
     };
     let corpus = read_corpus(&args.corpus.as_path().into(), &options).map_err(Failure::input)?;
     let pruning = args.pruning();
-    let corpus = if pruning.keeps_all() { corpus } else { text::prune(&corpus, &pruning) };
+    let corpus = if pruning.keeps_all() {
+        corpus
+    } else {
+        text::prune(&corpus, &pruning)
+    };
     args.check(&corpus)?;
     Ok(corpus)
 }
@@ -121,14 +141,20 @@ impl<'a> Training<'a> {
         let mut prior = args.prior(corpus)?;
         let (topics, seed) = (args.topics as usize, args.common.seed);
         let stored = match &args.checkpoint {
-            Some(directory) if args.resume => Some(checkpoint::load(directory, corpus.tokens(), topics)?),
+            Some(directory) if args.resume => {
+                Some(checkpoint::load(directory, corpus.tokens(), topics)?)
+            }
             _ => None,
         };
         let given = stored.as_ref().map(|(_, given)| given.as_slice());
         if let Some((header, _)) = &stored {
-            (prior.alpha, prior.beta) = (f32::from_bits(header.prior.0), f32::from_bits(header.prior.1));
+            (prior.alpha, prior.beta) = (
+                f32::from_bits(header.prior.0),
+                f32::from_bits(header.prior.1),
+            );
         }
-        let (mut lda, shards) = program::prepare(corpus, args.workers(), prior, topics, seed, given);
+        let (mut lda, shards) =
+            program::prepare(corpus, args.workers(), prior, topics, seed, given);
         if let Some((header, _)) = &stored {
             lda.resume_after(header.sweeps);
         }
@@ -156,13 +182,17 @@ impl<'a> Training<'a> {
 
     /// Sweeps up to the next measurement, and measures.
     fn advance(&mut self, console: &mut Console) -> Result<Progress, Failure> {
-        let Self { args, lda, shards, .. } = self;
+        let Self {
+            args, lda, shards, ..
+        } = self;
         let every = args.every;
         let goal = (lda.sweeps() / every * every + every).min(args.sweeps);
         let sweeps = goal - lda.sweeps();
         let rounds = sweeps * shards.len() as u64;
         let began = Instant::now();
-        let run = Run::new().seed(args.common.seed).until(Stop::after_rounds(rounds));
+        let run = Run::new()
+            .seed(args.common.seed)
+            .until(Stop::after_rounds(rounds));
         let record = run.observed(&args.common.executor(), lda, shards, |lda, _| {
             console.progress(|| format!("sweep {} of {}", lda.sweeps(), args.sweeps));
             Verdict::Continue
@@ -180,10 +210,17 @@ impl<'a> Training<'a> {
         let began = Instant::now();
         let rounds = self.lda.measure();
         let run = Run::new().until(Stop::after_rounds(rounds));
-        run.on(&self.args.common.executor(), &mut self.lda, &mut self.shards)?;
+        run.on(
+            &self.args.common.executor(),
+            &mut self.lda,
+            &mut self.shards,
+        )?;
         let measured = self.lda.measured();
         let tokens = self.lda.tokens() as f64;
-        let (alpha, beta) = (f64::from(self.lda.prior.alpha), f64::from(self.lda.prior.beta));
+        let (alpha, beta) = (
+            f64::from(self.lda.prior.alpha),
+            f64::from(self.lda.prior.beta),
+        );
         if self.args.optimise_hyper && self.lda.sweeps() > 0 {
             self.lda.prior.alpha = measured.documents.better_prior(alpha, self.lda.topics()) as f32;
             self.lda.prior.beta = measured.words.better_prior(beta, self.corpus.word_kinds) as f32;
@@ -204,15 +241,50 @@ impl<'a> Training<'a> {
         })
     }
 
+    /// Trains replicas instead, and only says how well.
+    fn compare(mut self, period: u64, console: &mut Console) -> Result<(), Failure> {
+        let mut replicas = program::replicas(&self.lda, &self.shards, period);
+        let tokens = self.lda.tokens() as f64;
+        // A round measures what the one before it left.
+        let rounds = Stop::after_rounds(self.args.sweeps / period + 1);
+        let executor = self.args.common.executor();
+        Run::new().until(rounds).observed(
+            &executor,
+            &mut replicas,
+            &mut self.shards,
+            |replicas, _| {
+                let (sweep, predictive) = replicas.measured();
+                let value = predictive / tokens;
+                console.event(
+                    "progress",
+                    Compared {
+                        sweep,
+                        log_likelihood_per_token: value,
+                    },
+                );
+                console.say(format_args!(
+                    "sweep {sweep:5}  log-likelihood {value:.4} a token"
+                ));
+                Verdict::Continue
+            },
+        )?;
+        Ok(())
+    }
+
     /// Writes a checkpoint and goes on as a resumed run would.
     fn keep(&mut self) -> Result<(), Failure> {
         let Some(directory) = &self.args.checkpoint else {
             return Ok(());
         };
         let seed = self.args.common.seed;
-        checkpoint::save(directory, self.corpus, &self.lda, &self.shards, seed).map_err(|error| {
-            Failure::world(format!("{}: cannot write a checkpoint: {error}", directory.display()))
-        })?;
+        checkpoint::save(directory, self.corpus, &self.lda, &self.shards, seed).map_err(
+            |error| {
+                Failure::world(format!(
+                    "{}: cannot write a checkpoint: {error}",
+                    directory.display()
+                ))
+            },
+        )?;
         self.shards.iter_mut().for_each(Shard::recount);
         self.lda.recount(&self.shards);
         Ok(())

@@ -36,6 +36,12 @@ impl Weights {
         self.levels[0].as_flattened()
     }
 
+    /// The weights in whole nodes.
+    #[inline(always)]
+    pub fn nodes(&self) -> &[Lanes] {
+        &self.levels[0]
+    }
+
     /// The sum of all weights.
     #[inline(always)]
     pub fn total(&self) -> f32 {

@@ -19,6 +19,8 @@ pub trait Wide: Copy {
     /// `counts · φ` for sixteen topics of a document. One token of `own.0` is left out, and φ of
     /// that topic is `own.1`.
     fn masses(self, chunk: &Chunk, phi: &[f32], own: (u32, f32)) -> Lanes;
+    /// `(counts + α) · φ` for sixteen topics in order; the lane `own.0`, if there is one, is `own.1`.
+    fn masses_in_order(self, counts: &Lanes, phi: &Lanes, alpha: f32, own: (u32, f32)) -> Lanes;
     /// The sum of each lane.
     fn add(self, a: &Lanes, b: &Lanes) -> Lanes;
     /// Inclusive running sums, in four doubling steps.
@@ -85,6 +87,14 @@ impl Wide for Portable {
     }
 
     #[inline(always)]
+    fn masses_in_order(self, counts: &Lanes, phi: &Lanes, alpha: f32, own: (u32, f32)) -> Lanes {
+        std::array::from_fn(|lane| {
+            let mass = (counts[lane] + alpha) * phi[lane];
+            if lane as u32 == own.0 { own.1 } else { mass }
+        })
+    }
+
+    #[inline(always)]
     fn add(self, a: &Lanes, b: &Lanes) -> Lanes {
         std::array::from_fn(|lane| a[lane] + b[lane])
     }
@@ -106,19 +116,27 @@ impl Wide for Portable {
         let bits = |test: &dyn Fn(usize) -> bool| {
             (0..LANES).fold(0u32, |bits, lane| bits | u32::from(test(lane)) << lane)
         };
-        pick(bits(&|lane| ends[lane] <= mark), bits(&|lane| node[lane] > 0.0))
+        pick(
+            bits(&|lane| ends[lane] <= mark),
+            bits(&|lane| node[lane] > 0.0),
+        )
     }
 
     #[inline(always)]
     fn matches(self, topics: &[u32; LANES], topic: u32) -> u32 {
-        (0..LANES).fold(0, |bits, lane| bits | u32::from(topics[lane] == topic) << lane)
+        (0..LANES).fold(0, |bits, lane| {
+            bits | u32::from(topics[lane] == topic) << lane
+        })
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 impl Wide for V4 {
     #[inline(always)]
-    #[expect(unsafe_code, reason = "a gather; plain loops take three times as long a token")]
+    #[expect(
+        unsafe_code,
+        reason = "a gather; plain loops take three times as long a token"
+    )]
     fn masses(self, chunk: &Chunk, phi: &[f32], own: (u32, f32)) -> Lanes {
         let f = self.avx512f;
         assert!(!phi.is_empty() && phi.len() <= i32::MAX as usize);
@@ -133,6 +151,16 @@ impl Wide for V4 {
         let counts = f._mm512_mask_sub_ps(counts, is_own, counts, f._mm512_set1_ps(1.0));
         let phi = f._mm512_mask_mov_ps(phi, is_own, f._mm512_set1_ps(own.1));
         cast(f._mm512_mul_ps(counts, phi))
+    }
+
+    #[inline(always)]
+    fn masses_in_order(self, counts: &Lanes, phi: &Lanes, alpha: f32, own: (u32, f32)) -> Lanes {
+        let f = self.avx512f;
+        let counts = f._mm512_add_ps(cast(*counts), f._mm512_set1_ps(alpha));
+        let masses = f._mm512_mul_ps(counts, cast(*phi));
+        let lanes = cast(std::array::from_fn::<u32, LANES, _>(|lane| lane as u32));
+        let is_own = f._mm512_cmpeq_epi32_mask(lanes, f._mm512_set1_epi32(own.0.cast_signed()));
+        cast(f._mm512_mask_mov_ps(masses, is_own, f._mm512_set1_ps(own.1)))
     }
 
     #[inline(always)]
@@ -182,4 +210,58 @@ fn pick(passed: u32, positive: u32) -> usize {
         (positive | 1).ilog2()
     };
     lane as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Everything the operations can say about some lanes, as bits.
+    struct Everything(Chunk, Vec<f32>, f32);
+
+    impl Work for Everything {
+        type Output = Vec<u32>;
+        #[inline(always)]
+        fn run<W: Wide>(self, wide: W) -> Vec<u32> {
+            let Self(chunk, phi, mark) = self;
+            let masses = wide.masses(&chunk, &phi, (chunk.topics[3], 0.25));
+            let lanes = std::array::from_fn(|lane| phi[lane % phi.len()]);
+            let in_order = wide.masses_in_order(&chunk.counts, &lanes, 0.5, (7, 0.125));
+            let ends = wide.running_sums(&masses);
+            let lane = wide.lane_at(&masses, &ends, mark * wide.sum(&masses));
+            let floats = [masses, in_order, wide.add(&masses, &in_order), ends];
+            let mut bits: Vec<u32> = floats.as_flattened().iter().map(|x| x.to_bits()).collect();
+            bits.extend([lane as u32, wide.matches(&chunk.topics, chunk.topics[5])]);
+            bits
+        }
+    }
+
+    proptest! {
+        /// Wide instructions and plain loops give the same bits: a model does not depend on the
+        /// processor.
+        #[test]
+        fn widths_agree(
+            topics in prop::array::uniform16(0u32..40),
+            counts in prop::array::uniform16(0u8..9),
+            phi in prop::collection::vec(0.0f32..1.0, 1..40),
+            mark in 0.0f32..1.1,
+        ) {
+            let chunk = Chunk { topics, counts: counts.map(f32::from) };
+            let wide = widest(Everything(chunk, phi.clone(), mark));
+            prop_assert_eq!(wide, Everything(chunk, phi, mark).run(Portable));
+        }
+
+        /// A draw lands on a lane with weight if there is one, wherever the mark is.
+        #[test]
+        fn draws_land_on_weight(
+            counts in prop::array::uniform16(0u8..2),
+            mark in -0.1f32..20.0,
+        ) {
+            prop_assume!(counts.iter().any(|&count| count > 0));
+            let node = counts.map(f32::from);
+            let lane = Portable.lane_at(&node, &Portable.running_sums(&node), mark);
+            prop_assert!(node[lane] > 0.0);
+        }
+    }
 }
