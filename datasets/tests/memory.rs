@@ -2,6 +2,7 @@
 //! of text that is being parsed. Each file is read by a process of its own, since the system counts
 //! the peak by process: this test runs itself.
 
+#![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
 
 use std::fs::{self, File};

@@ -5,6 +5,8 @@
 //!
 //! Cannot catch: results that depend on the machine, such as other rounding in another `libm`.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use strads::policy::{Blocks, Pairwise, Priority, Rotation};
 use strads::{

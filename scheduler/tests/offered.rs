@@ -2,6 +2,8 @@
 //! a worker's own tasks keep their order even where one of them has to wait for a claim, and
 //! whoever is slow does fewer.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

@@ -1,6 +1,8 @@
 //! Holds up: blocks on loan that rotate meet every worker, and what workers do to them is what one
 //! worker doing everything in the order of rounds would have done, at every depth.
 
+#![allow(clippy::unwrap_used)]
+
 use proptest::prelude::*;
 use strads::policy::Rotation;
 use strads::{Executor, Lender, Loan, Moved, Plan, Program, Round, Run, Shares, Stop};

@@ -4,6 +4,8 @@
 //! What these tests can catch: a wrong optimum, a certificate that does not hold, results that
 //! depend on the executor. What they cannot: slowness.
 
+#![allow(clippy::unwrap_used)]
+
 use std::sync::Arc;
 
 use strads::{Executor, Run};

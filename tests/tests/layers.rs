@@ -2,6 +2,8 @@
 //!
 //! It looks at what packages declare, so it cannot see a crate that is declared and misused.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};

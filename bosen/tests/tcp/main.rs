@@ -5,6 +5,8 @@
 //! nothing, and what waits for it fails by name. The finer points of consistency are the
 //! simulator's business.
 
+#![allow(clippy::unwrap_used)]
+
 mod hostile;
 
 use bosen::client::Failure;

@@ -44,7 +44,7 @@ impl Output {
         let fits = |ending: &&str| name.ends_with(*ending);
         let found = known
             .iter()
-            .find(|(_, endings)| endings.iter().any(|e| fits(&e)));
+            .find(|(_, endings)| endings.iter().any(|e| fits(e)));
         found.map(|(format, _)| *format).ok_or_else(|| {
             let endings: Vec<_> = known
                 .iter()

@@ -66,7 +66,7 @@ enum Measures {
 
 /// Writes one prediction a row: a number, or the probability of the larger label.
 pub fn predict(args: &Predict) -> Result<(), Failure> {
-    let (_, predictions, _) = apply(&args.applied)?;
+    let Application { predictions, .. } = apply(&args.applied)?;
     let failed = |error: std::io::Error| Failure::world(format!("writing predictions: {error}"));
     let list = |into: &mut dyn Write| predictions.iter().try_for_each(|p| writeln!(into, "{p}"));
     match &args.out {
@@ -78,7 +78,11 @@ pub fn predict(args: &Predict) -> Result<(), Failure> {
 /// Measures the predictions against targets.
 pub fn eval(args: &Eval) -> Result<(), Failure> {
     let mut console = Console::new(args.json, false);
-    let (model, predictions, inside) = apply(&args.applied)?;
+    let Application {
+        loss,
+        predictions,
+        target: inside,
+    } = apply(&args.applied)?;
     let target = match &args.target {
         Some(path) => Some(read_vector(
             &Source::from(path.as_path()),
@@ -93,7 +97,7 @@ pub fn eval(args: &Eval) -> Result<(), Failure> {
             predictions.len()
         ))
     })?;
-    let measures = match model.loss {
+    let measures = match loss {
         Loss::Squared => regression(&predictions, &target),
         Loss::Logistic => classification(&predictions, &target),
     };
@@ -123,7 +127,15 @@ pub fn eval(args: &Eval) -> Result<(), Failure> {
     Ok(())
 }
 
-fn apply(args: &Applied) -> Result<(Model, Vec<f64>, Option<Vec<f64>>), Failure> {
+/// A model's predictions for the rows of a file.
+struct Application {
+    loss: Loss,
+    predictions: Vec<f64>,
+    /// The file's own targets.
+    target: Option<Vec<f64>>,
+}
+
+fn apply(args: &Applied) -> Result<Application, Failure> {
     let model = Model::read(&args.model)?;
     // A sparse file whose last features are empty is narrower than the model: that is told here.
     let options = ReadOptions {
@@ -138,7 +150,11 @@ fn apply(args: &Applied) -> Result<(Model, Vec<f64>, Option<Vec<f64>>), Failure>
     if model.loss == Loss::Logistic {
         eta.iter_mut().for_each(|eta| *eta = sigmoid(*eta));
     }
-    Ok((model, eta, target))
+    Ok(Application {
+        loss: model.loss,
+        predictions: eta,
+        target,
+    })
 }
 
 fn add_products(features: &Matrix, coef: &[f64], eta: &mut [f64]) {
