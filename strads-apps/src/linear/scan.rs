@@ -8,7 +8,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use strads::policy::Blocks;
+use strads::policy::{Blocks, most_urgent};
 
 use super::design::{Design, Moment, Moments, Scaling, survey};
 use super::kernel::vectorised;
@@ -166,19 +166,13 @@ impl Part {
 }
 
 impl Found {
-    fn new(mut violators: Vec<(u32, f64)>, wanted: usize, threshold: f64, computed: usize) -> Self {
+    fn new(violators: Vec<(u32, f64)>, wanted: usize, threshold: f64, computed: usize) -> Self {
         let worst = violators
             .iter()
             .fold(threshold, |worst: f64, &(_, c)| worst.max(c));
-        let order = |a: &(u32, f64), b: &(u32, f64)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if wanted < violators.len() {
-            violators.select_nth_unstable_by(wanted, order);
-            violators.truncate(wanted);
-        }
-        violators.sort_unstable_by(order);
         Self {
             worst,
-            violators,
+            violators: most_urgent(violators, wanted),
             computed,
         }
     }
