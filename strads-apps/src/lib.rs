@@ -1,6 +1,7 @@
 //! The apps of strads: each says which variables to update, how, and how results are committed.
 
 pub mod archive;
+pub mod bosen_bench;
 pub mod console;
 pub mod demo;
 pub mod failure;

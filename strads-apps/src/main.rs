@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use strads_apps::bosen_bench;
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
 use strads_apps::{demo, generate, lda, mf};
@@ -39,6 +40,14 @@ enum Command {
     Demo(demo::Args),
     /// Topics of documents: latent Dirichlet allocation
     Lda(lda::Args),
+    /// The parameter store by itself
+    #[command(subcommand)]
+    Bosen(BosenCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum BosenCommand {
+    Bench(bosen_bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -62,5 +71,6 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Gen(args) => generate::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Lda(args) => lda::run(&args),
+        Command::Bosen(BosenCommand::Bench(args)) => bosen_bench::run(args),
     }
 }

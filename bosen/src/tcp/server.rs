@@ -103,12 +103,15 @@ impl Drop for Server {
     }
 }
 
+/// Where to put what is for a connection, and whose connection it is.
+type Queues = BTreeMap<LinkId, (WorkerId, Arc<Queue<ToWorker>>)>;
+
 /// What the connections of a server share.
 struct Service {
     options: ServerOptions,
     started: Instant,
     shard: RefCell<Shard>,
-    queues: RefCell<BTreeMap<LinkId, (WorkerId, Arc<Queue<ToWorker>>)>>,
+    queues: RefCell<Queues>,
     links: Cell<u64>,
     deserted: Notify,
 }
@@ -233,6 +236,15 @@ impl Service {
         Ok(((frames, writing), worker))
     }
 
+    /// Makes `link` the worker's connection; it has given older ones up.
+    fn replace_queue(&self, link: LinkId, worker: WorkerId, queue: Arc<Queue<ToWorker>>) {
+        let mut queues = self.queues.borrow_mut();
+        for (_, old) in queues.values().filter(|(owner, _)| *owner == worker) {
+            old.close();
+        }
+        queues.insert(link, (worker, queue));
+    }
+
     /// Serves a worker's connection until it ends.
     async fn attend(
         &self,
@@ -241,15 +253,7 @@ impl Service {
     ) {
         let link = LinkId(self.links.replace(self.links.get() + 1));
         let queue = Queue::new();
-        // A worker that connects again has given its old connection up.
-        let old = self.queues.borrow();
-        old.values()
-            .filter(|(owner, _)| *owner == worker)
-            .for_each(|(_, queue)| queue.close());
-        drop(old);
-        self.queues
-            .borrow_mut()
-            .insert(link, (worker, queue.clone()));
+        self.replace_queue(link, worker, queue.clone());
         self.happen(Event::Connected { link, worker });
         let mut known = Remembered::default();
         let reason = tokio::select! {

@@ -5,7 +5,7 @@
 //! nothing, and what waits for it fails by name. The finer points of consistency are the
 //! simulator's business.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod hostile;
 
