@@ -23,7 +23,7 @@ pub struct Priority {
 
 /// How many refusals a draw bears for each variable wanted. Under strong coupling the urgent
 /// exclude each other; drawing on fills the round with the next urgent that do fit.
-const PATIENCE: usize = 16;
+const PATIENCE: usize = 8;
 
 impl Priority {
     /// All `variables` with urgency `initial`; urgencies given back by change get `floor` (η) added,
@@ -104,7 +104,7 @@ impl Priority {
     ///
     /// A variable that does not fit keeps its urgency and is passed over in this call only; the
     /// draw goes on without it until the round is full. It gives up, and the round goes out with
-    /// what it has, after 16 refusals for each one wanted.
+    /// what it has, after 8 refusals for each one wanted.
     pub fn take(
         &mut self,
         wanted: usize,

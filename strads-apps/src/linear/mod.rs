@@ -8,3 +8,4 @@ mod kernel;
 pub mod penalty;
 pub mod program;
 mod scan;
+pub mod textbook;
