@@ -68,7 +68,8 @@ impl Pairwise {
         );
         let (low, high) = (a.min(b) as u32, a.max(b) as u32);
         let key = (u64::from(low) << 32 | u64::from(high)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let slot = (key >> 32) as usize & (self.cache.len() - 1);
+        // The highest bits: in the lower ones of a product, neighbouring pairs fall together.
+        let slot = key.unbounded_shr(64 - self.cache.len().trailing_zeros()) as usize;
         self.asked += 1;
         if let Some((l, h, coupled)) = self.cache[slot]
             && (l, h) == (low, high)

@@ -5,8 +5,6 @@
 //! Weights are the leaves of a tree of sums, so drawing one of n variables and changing one weight
 //! both cost O(log n). A drawn variable is in flight, and is not drawn again, until it is returned.
 
-use std::ops::Range;
-
 use rand::{Rng, RngExt};
 
 /// The urgencies of variables 0 to n − 1.
@@ -23,7 +21,7 @@ pub struct Priority {
 
 /// How many refusals a draw bears for each variable wanted. Under strong coupling the urgent
 /// exclude each other; drawing on fills the round with the next urgent that do fit.
-const PATIENCE: usize = 16;
+const PATIENCE: usize = 8;
 
 impl Priority {
     /// All `variables` with urgency `initial`; urgencies given back by change get `floor` (η) added,
@@ -104,7 +102,7 @@ impl Priority {
     ///
     /// A variable that does not fit keeps its urgency and is passed over in this call only; the
     /// draw goes on without it until the round is full. It gives up, and the round goes out with
-    /// what it has, after 16 refusals for each one wanted.
+    /// what it has, after 8 refusals for each one wanted.
     pub fn take(
         &mut self,
         wanted: usize,
@@ -130,20 +128,6 @@ impl Priority {
         }
         self.in_flight += taken.len();
         taken
-    }
-
-    /// The variables with the largest urgencies of `range`, most urgent first: where a program
-    /// wants the worst offenders rather than a sample.
-    pub fn most_urgent(&self, range: Range<usize>, wanted: usize) -> Vec<usize> {
-        let mut order: Vec<usize> = range.filter(|&v| self.urgency(v) > 0.0).collect();
-        let worse =
-            |&a: &usize, &b: &usize| self.urgency(b).total_cmp(&self.urgency(a)).then(a.cmp(&b));
-        if wanted < order.len() {
-            order.select_nth_unstable_by(wanted, worse);
-            order.truncate(wanted);
-        }
-        order.sort_unstable_by(worse);
-        order
     }
 
     /// One variable with urgency above zero, in proportion to urgency; there has to be one.
@@ -209,36 +193,6 @@ mod tests {
         priority.by_change(0, 2.0);
         priority.by_change(1, 0.0);
         assert_eq!((priority.urgency(0), priority.urgency(1)), (4.5, 0.5));
-    }
-
-    /// The most urgent come out in order, ties by number.
-    #[test]
-    fn most_urgent_sorts_by_violation() {
-        let mut priority = Priority::new(6, 0.0, 0.0);
-        for (variable, urgency) in [(0, 1.0), (2, 5.0), (3, 5.0), (5, 2.0)] {
-            priority.set(variable, urgency);
-        }
-        assert_eq!(priority.most_urgent(0..6, 3), [2, 3, 5]);
-        assert_eq!(priority.most_urgent(0..6, 9), [2, 3, 5, 0]);
-    }
-
-    /// A round is filled although most of what is urgent excludes each other.
-    #[test]
-    fn refusals_do_not_leave_a_round_half_empty() {
-        let mut priority = Priority::new(64, 1.0, 0.0);
-        let one_of_four = |v: usize, chosen: &[usize]| chosen.iter().all(|&c| c / 4 != v / 4);
-        let taken = priority.take(16, &mut stream(3, "test", 0), one_of_four);
-        assert_eq!(taken.len(), 16);
-    }
-
-    /// What is in flight is out of reach until its round returns it, and returns once.
-    #[test]
-    #[should_panic(expected = "was not in flight")]
-    fn returning_twice_is_a_bug() {
-        let mut priority = Priority::new(3, 1.0, 0.0);
-        let taken = priority.take(1, &mut stream(1, "test", 0), |_, _| true);
-        priority.give_back(taken[0], 1.0);
-        priority.give_back(taken[0], 1.0);
     }
 
     proptest! {

@@ -30,6 +30,17 @@ pub struct Residual {
     pub offset: f64,
 }
 
+impl Residual {
+    /// ‖r‖².
+    #[inline(always)]
+    pub fn square(&self) -> f64 {
+        self.parts
+            .iter()
+            .map(|part| (part + self.offset).powi(2))
+            .sum()
+    }
+}
+
 /// A block of columns with their coefficients.
 #[derive(Clone, Debug)]
 pub struct Block {
@@ -198,10 +209,11 @@ impl Work<'_> {
         vectorised(
             #[inline(always)]
             || {
-                let pairs = block.columns.iter().zip(&block.beta);
-                pairs.fold(0.0, |worst: f64, (&j, &beta)| {
-                    worst.max(view.correlation(j as usize, beta, r).abs())
-                })
+                let mut worst: f64 = 0.0;
+                for (&j, &beta) in block.columns.iter().zip(&block.beta) {
+                    worst = worst.max(view.correlation(j as usize, beta, r).abs());
+                }
+                worst
             },
         )
     }

@@ -314,17 +314,18 @@ impl Moment {
 
 /// The sums of columns `range` and their products with `r`, in one pass.
 pub fn survey(design: &Design, range: std::ops::Range<usize>, r: &[f64]) -> Vec<(f64, f64, f64)> {
+    let mut found = Vec::with_capacity(range.len());
     vectorised(
         #[inline(always)]
         || {
-            let survey = |j| {
+            for j in range {
                 let column = design.column(j);
                 let (sum, square) = column.sums();
-                (sum, square, column.dot(r))
-            };
-            range.map(survey).collect()
+                found.push((sum, square, column.dot(r)));
+            }
         },
-    )
+    );
+    found
 }
 
 #[cfg(test)]

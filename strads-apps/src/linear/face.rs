@@ -67,10 +67,11 @@ fn descend_face(
         .iter()
         .map(|&k| 1.0 / (view.moments.square[column(k)] / rows + view.penalty.l2))
         .collect();
-    let downhill = |&k: &usize| {
-        view.correlation(column(k), block.beta[k], r) - view.penalty.l1 * block.beta[k].signum()
-    };
-    let mut gradient: Vec<f64> = support.iter().map(downhill).collect();
+    let mut gradient = Vec::with_capacity(support.len());
+    for &k in support {
+        let beta = block.beta[k];
+        gradient.push(view.correlation(column(k), beta, r) - view.penalty.l1 * beta.signum());
+    }
     let mut way = vec![0.0; support.len()];
     let mut moved = Residual {
         parts: vec![0.0; r.parts.len()],
@@ -90,11 +91,7 @@ fn descend_face(
         for (&k, &c) in support.iter().zip(&conjugate) {
             view.add_scaled(c, column(k), &mut image);
         }
-        let square: f64 = image
-            .parts
-            .iter()
-            .map(|part| (part + image.offset).powi(2))
-            .sum();
+        let square = image.square();
         let ridge: f64 = conjugate.iter().map(|c| c * c).sum();
         let curvature = square / rows + view.penalty.l2 * ridge;
         if curvature <= 0.0 {
@@ -162,6 +159,6 @@ fn shorten(
 }
 
 fn objective(view: View, beta: &[f64], r: &Residual) -> f64 {
-    let square: f64 = r.parts.iter().map(|part| (part + r.offset).powi(2)).sum();
+    let square = r.square();
     0.5 * square / view.design.rows() as f64 + view.penalty.value(beta.iter().copied())
 }

@@ -1,7 +1,8 @@
 //! Sparse linear models: Lasso, elastic net and sparse logistic regression.
 //!
 //! [`program`] is the algorithm; [`descent`], [`face`] and [`newton`] are what a worker does with a
-//! block of columns, [`scan`] with all of them; [`command`] is what a person calls.
+//! block of columns, [`scan`] with all of them; [`command`] is what a person calls. [`textbook`] is
+//! the plain scheduled Lasso that shows what each ingredient of a schedule is worth.
 
 pub mod command;
 mod committing;
@@ -20,5 +21,6 @@ mod planning;
 pub mod program;
 mod scan;
 mod target;
+pub mod textbook;
 
 pub use evaluate::{Eval, Predict, eval, predict};

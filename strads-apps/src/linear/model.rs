@@ -23,7 +23,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads what [`write`] wrote: `path` is the directory, or the `model.npz` in it.
+    /// Reads what [`write()`] wrote: `path` is the directory, or the `model.npz` in it.
     pub fn read(path: &Path) -> Result<Self, Unreadable> {
         let file = if path.is_dir() {
             path.join("model.npz")
@@ -108,7 +108,12 @@ fn write_path<W: Write>(
 fn list(file: &mut impl Write, solution: &Solution, names: Option<&[String]>) -> io::Result<()> {
     writeln!(file, "# lambda {}", solution.lambda)?;
     writeln!(file, "# intercept {}", solution.intercept)?;
-    writeln!(file, "# feature coefficient")?;
+    let counted = if names.is_some() {
+        ""
+    } else {
+        " (counted from 0)"
+    };
+    writeln!(file, "# feature{counted} coefficient")?;
     let mut order = solution.coefficients.clone();
     order.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()).then(a.0.cmp(&b.0)));
     order.iter().try_for_each(|&(j, beta)| match names {

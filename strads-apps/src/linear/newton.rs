@@ -107,17 +107,13 @@ fn worst(view: View, block: &Block, residual: &[f64]) -> f64 {
     vectorised(
         #[inline(always)]
         || {
-            let correlation = |(&j, &beta): (&u32, &f64)| {
+            let mut worst: f64 = 0.0;
+            for (&j, &beta) in block.columns.iter().zip(&block.beta) {
                 let j = j as usize;
                 let product = view.moments.factor(j) * view.design.column(j).dot(residual);
-                (product / rows - view.penalty.l2 * beta).abs()
-            };
-            block
-                .columns
-                .iter()
-                .zip(&block.beta)
-                .map(correlation)
-                .fold(0.0, f64::max)
+                worst = worst.max((product / rows - view.penalty.l2 * beta).abs());
+            }
+            worst
         },
     )
 }
@@ -150,13 +146,16 @@ impl<'a> Quadratic<'a> {
     fn new(view: View<'a>, block: &'a Block, at: &Predictions, residual: &[f64]) -> Self {
         let curvature = |&eta: &f64| (sigmoid(eta) * sigmoid(-eta)).max(FLATTEST);
         let weights: Vec<f64> = at.eta.iter().map(curvature).collect();
-        let square = |&j: &u32| {
-            let factor = view.moments.factor(j as usize);
-            factor * factor * view.design.column(j as usize).weighted_square(&weights)
-        };
-        let squares = vectorised(
+        let mut squares = Vec::with_capacity(block.columns.len());
+        vectorised(
             #[inline(always)]
-            || block.columns.iter().map(square).collect(),
+            || {
+                for &j in &block.columns {
+                    let factor = view.moments.factor(j as usize);
+                    let square = view.design.column(j as usize).weighted_square(&weights);
+                    squares.push(factor * factor * square);
+                }
+            },
         );
         Self {
             view,

@@ -52,7 +52,9 @@ fn non_negative_factors_have_no_negative_entry() {
         .for_each(|value| *value = value.max(0.0));
     let path = write(directory.path(), "train", &train_set);
     for solver in ["sgd", "ccd"] {
-        let more = format!("--rank 8 --epochs 30 --rate 0.1 --non-negative --lambda 0.001 --solver {solver}");
+        let more = format!(
+            "--rank 8 --epochs 30 --rate 0.1 --non-negative --lambda 0.001 --solver {solver}"
+        );
         let (learnt, model) = train(&args(&path, &more)).unwrap();
         assert!(learnt.train_rmse < 0.25, "{solver}: {}", learnt.train_rmse);
         for factors in [&model.users, &model.items] {
