@@ -157,7 +157,7 @@ fn ideal(svg: &mut String, x: &Scale, at: f64, name: &str) {
     let _ = write!(
         svg,
         "<line class=\"ideal\" x1=\"{}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-         <text class=\"note\" x=\"{}\" y=\"{:.1}\" >{name}</text>",
+         <text class=\"note\" x=\"{}\" y=\"{:.1}\">{name}</text>",
         x.from,
         x.to,
         x.from + 6.0,
