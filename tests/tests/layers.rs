@@ -32,7 +32,7 @@ const ARROWS: [(&str, &[&str]); 6] = [
 
 #[test]
 fn nothing_points_upward() {
-    let metadata = MetadataCommand::new().exec().unwrap();
+    let metadata = MetadataCommand::new().no_deps().exec().unwrap();
     let allowed: BTreeMap<_, _> = ARROWS.into_iter().collect();
     let ours: BTreeSet<_> = allowed.keys().copied().collect();
     let packages = metadata.workspace_packages();
@@ -59,7 +59,7 @@ fn nothing_points_upward() {
 /// The packages' folders are where the documents say.
 #[test]
 fn a_folder_is_a_package() {
-    let metadata = MetadataCommand::new().exec().unwrap();
+    let metadata = MetadataCommand::new().no_deps().exec().unwrap();
     let folder = |package: &cargo_metadata::Package| {
         let parent = package.manifest_path.parent().unwrap();
         parent

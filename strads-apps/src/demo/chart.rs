@@ -10,8 +10,6 @@ pub struct Chart<'a> {
     pub points: &'a [(f64, f64)],
     /// What the value is.
     pub axis: &'a str,
-    /// Whether values go by orders of magnitude.
-    pub logarithmic: bool,
     /// A level to compare with, and what it is.
     pub ideal: Option<(f64, &'a str)>,
 }
@@ -29,29 +27,16 @@ struct Scale {
     high: f64,
     from: f64,
     to: f64,
-    logarithmic: bool,
 }
 
 impl Scale {
     fn place(&self, value: f64) -> f64 {
-        let at = |x: f64| if self.logarithmic { x.log10() } else { x };
-        let share = (at(value) - at(self.low)) / (at(self.high) - at(self.low));
+        let share = (value - self.low) / (self.high - self.low);
         self.from + share * (self.to - self.from)
     }
 
-    /// Round numbers in the range: powers of ten, or multiples of 1, 2 or 5 times one.
+    /// Round numbers in the range: multiples of 1, 2 or 5 times a power of ten.
     fn ticks(&self) -> Vec<f64> {
-        if self.logarithmic {
-            let (first, last) = (
-                self.low.log10().ceil() as i32,
-                self.high.log10().floor() as i32,
-            );
-            let step = ((last - first) / 6 + 1) as usize;
-            return (first..=last)
-                .step_by(step)
-                .map(|power| 10f64.powi(power))
-                .collect();
-        }
         let rough = (self.high - self.low) / 5.0;
         let unit = 10f64.powf(rough.log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|times| times * unit);
@@ -70,8 +55,7 @@ impl Scale {
 impl Chart<'_> {
     /// The drawing; empty if there is nothing to draw.
     pub fn svg(&self) -> String {
-        let shown =
-            |&(x, y): &(f64, f64)| x.is_finite() && y.is_finite() && (!self.logarithmic || y > 0.0);
+        let shown = |&(x, y): &(f64, f64)| x.is_finite() && y.is_finite();
         let points: Vec<_> = self.points.iter().copied().filter(shown).collect();
         if points.is_empty() {
             return String::new();
@@ -131,21 +115,14 @@ impl Chart<'_> {
             high: if last > 0.0 { last } else { 1.0 },
             from: LEFT,
             to: WIDTH - RIGHT,
-            logarithmic: false,
         };
         // Some air above and below; a flat curve still gets a range.
-        let (low, high) = if self.logarithmic {
-            (low / 1.5, high * 1.5)
-        } else {
-            let air = ((high - low) * 0.06).max(high.abs() * 1e-3).max(1e-9);
-            (low - air, high + air)
-        };
+        let air = ((high - low) * 0.06).max(high.abs() * 1e-3).max(1e-9);
         let y = Scale {
-            low,
-            high,
+            low: low - air,
+            high: high + air,
             from: HEIGHT - BOTTOM,
             to: TOP,
-            logarithmic: self.logarithmic,
         };
         (x, y)
     }
@@ -180,10 +157,10 @@ fn ideal(svg: &mut String, x: &Scale, at: f64, name: &str) {
     let _ = write!(
         svg,
         "<line class=\"ideal\" x1=\"{}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/>\
-         <text class=\"note\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{name}</text>",
+         <text class=\"note\" x=\"{}\" y=\"{:.1}\">{name}</text>",
         x.from,
         x.to,
-        x.to,
+        x.from + 6.0,
         at - 6.0
     );
 }
@@ -206,15 +183,12 @@ mod tests {
     /// Ticks are round numbers within the range, a handful of them.
     #[test]
     fn ticks_are_few_and_round() {
-        for (low, high, logarithmic) in
-            [(0.0, 0.037, false), (0.49, 1.02, false), (1e-7, 2.0, true)]
-        {
+        for (low, high) in [(0.0, 0.037), (0.49, 1.02), (0.0, 1400.0)] {
             let scale = Scale {
                 low,
                 high,
                 from: 0.0,
                 to: 1.0,
-                logarithmic,
             };
             let ticks = scale.ticks();
             assert!((2..=9).contains(&ticks.len()), "{ticks:?}");
@@ -238,19 +212,16 @@ mod tests {
             &[(0.0, f64::NAN), (1.0, 3.0), (2.0, 0.0)],
         ];
         for points in curves {
-            for logarithmic in [false, true] {
-                let chart = Chart {
-                    points,
-                    axis: "error",
-                    logarithmic,
-                    ideal: None,
-                };
-                let svg = chart.svg();
-                assert!(
-                    svg.contains("polyline") && !svg.contains("NaN") && !svg.contains("inf"),
-                    "{svg}"
-                );
-            }
+            let chart = Chart {
+                points,
+                axis: "error",
+                ideal: None,
+            };
+            let svg = chart.svg();
+            assert!(
+                svg.contains("polyline") && !svg.contains("NaN") && !svg.contains("inf"),
+                "{svg}"
+            );
         }
     }
 }

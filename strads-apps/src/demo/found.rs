@@ -39,7 +39,7 @@ impl Recovered {
         let mut archive = Archive::open(&directory.join(model).join("model.npz"))?;
         let coefficients = archive.numbers("coef")?;
         let truth = read_truth(&directory.join(truth))?;
-        let selected = |column: usize| coefficients.get(column - 1).is_some_and(|&b| b != 0.0);
+        let selected = |column: usize| coefficients.get(column).is_some_and(|&b| b != 0.0);
         let hit = truth.iter().filter(|(column, _)| selected(**column));
         let squares: f64 = truth.values().map(|b| b * b).sum();
         Ok(Self {
@@ -67,16 +67,15 @@ impl fmt::Display for Recovered {
     }
 }
 
-/// Columns (from 1) and coefficients, as `strads gen lasso --truth` writes them.
+/// Features and coefficients, as `strads gen lasso --truth` writes them.
 fn read_truth(path: &Path) -> Result<BTreeMap<usize, f64>, Failure> {
     let wrong = |reason: &dyn fmt::Display| Failure::world(format!("{}: {reason}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| wrong(&error))?;
     let entry = |line: &str| {
         let (column, value) = line.split_once(' ')?;
-        let column = column.parse().ok().filter(|&column: &usize| column > 0)?;
-        Some((column, value.parse().ok()?))
+        Some((column.parse().ok()?, value.parse().ok()?))
     };
     text.lines()
-        .map(|line| entry(line).ok_or_else(|| wrong(&"expected a column and a coefficient")))
+        .map(|line| entry(line).ok_or_else(|| wrong(&"expected a feature and a coefficient")))
         .collect()
 }

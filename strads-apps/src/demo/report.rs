@@ -52,7 +52,6 @@ pub fn write(played: &[Played], into: &mut impl Write) -> io::Result<()> {
         let chart = Chart {
             points: curve,
             axis: story.axis,
-            logarithmic: story.logarithmic,
             ideal: story.ideal,
         };
         writeln!(

@@ -19,8 +19,6 @@ pub struct Story {
     pub measure: &'static str,
     /// What that field is called on the axis.
     pub axis: &'static str,
-    /// Whether the measure spans orders of magnitude.
-    pub logarithmic: bool,
     /// Where the measure would ideally end, and what that is called.
     pub ideal: Option<(f64, &'static str)>,
     /// What to say of the events and of the files in the directory.
@@ -34,22 +32,22 @@ const NOISE: f64 = 0.5;
 pub const STORIES: &[Story] = &[LASSO, LOGISTIC, LDA, MF];
 
 const LASSO: Story = Story {
-    title: "lasso: which of 20,000 measurements matter?",
-    about: "1,000 samples, and a target that 20 of 20,000 correlated features make. The fit ends \
-            when it can prove that no other coefficients are better by more than a millionth.",
+    title: "lasso: which of 10,000 measurements matter?",
+    about: "1,000 samples, and a target that 20 of 10,000 correlated features make. \
+            40 penalties are solved, from the largest down; each fit ends when it can prove that no \
+            other coefficients are better by more than a millionth.",
     commands: |seed| {
         vec![
             format!(
-                "gen lasso --rows 1000 --columns 20000 --support 20 --noise 0.3 --seed {seed} \
+                "gen lasso --rows 1000 --columns 10000 --support 20 --noise 0.3 --seed {seed} \
                  --truth lasso-truth.txt --out lasso.npz"
             ),
-            "lasso lasso.npz --lambda-ratio 0.1 --out lasso-model".to_owned(),
+            "lasso lasso.npz --path 40 --path-min-ratio 0.1 --out lasso-model".to_owned(),
         ]
     },
-    measure: "relative_gap",
-    axis: "proven distance to the optimum, relative (duality gap)",
-    logarithmic: true,
-    ideal: Some((1e-6, "asked for")),
+    measure: "nonzeros",
+    axis: "features selected, as the penalty falls",
+    ideal: Some((20.0, "features that matter")),
     found: |events, directory| {
         let recovered = Recovered::of(directory, "lasso-model", "lasso-truth.txt")?;
         Ok(vec![recovered.to_string(), certified(events)?])
@@ -57,22 +55,22 @@ const LASSO: Story = Story {
 };
 
 const LOGISTIC: Story = Story {
-    title: "logistic: which words tell two kinds of text apart?",
-    about: "5,000 sparse samples of two classes; 30 of 20,000 features decide, most of them rare.",
+    title: "logistic: which variants raise the risk?",
+    about: "2,000 people with and without a condition, and 2,000 genetic variants, of which 10 \
+            matter and neighbours are inherited together.",
     commands: |seed| {
         vec![
             format!(
-                "gen lasso --classes --design sparse --binary --rows 5000 --columns 20000 \
-                 --nonzeros 500000 --support 30 --noise 0.3 --seed {seed} \
-                 --truth logistic-truth.txt --out logistic.svm"
+                "gen lasso --classes --design genotypes --rows 2000 --columns 2000 --support 10 \
+                 --noise 0.3 --seed {seed} --truth logistic-truth.txt --out logistic.npz"
             ),
-            "logistic logistic.svm --lambda-ratio 0.1 --intercept --out logistic-model".to_owned(),
+            "logistic logistic.npz --path 30 --path-min-ratio 0.2 --intercept --out logistic-model"
+                .to_owned(),
         ]
     },
-    measure: "relative_gap",
-    axis: "proven distance to the optimum, relative (duality gap)",
-    logarithmic: true,
-    ideal: Some((1e-6, "asked for")),
+    measure: "nonzeros",
+    axis: "features selected, as the penalty falls",
+    ideal: Some((10.0, "features that matter")),
     found: |events, directory| {
         let recovered = Recovered::of(directory, "logistic-model", "logistic-truth.txt")?;
         Ok(vec![recovered.to_string(), certified(events)?])
@@ -96,7 +94,6 @@ const LDA: Story = Story {
     },
     measure: "log_likelihood_per_token",
     axis: "log-likelihood of a word",
-    logarithmic: false,
     ideal: None,
     found: |events, _| {
         let done = done(events)?;
@@ -129,7 +126,6 @@ const MF: Story = Story {
     },
     measure: "test_rmse",
     axis: "error (RMSE) on ratings set aside",
-    logarithmic: false,
     ideal: Some((NOISE, "the noise")),
     found: |events, _| {
         let done = done(events)?;

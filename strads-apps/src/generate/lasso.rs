@@ -66,7 +66,7 @@ pub struct Args {
     /// genotypes: how likely neighbours are inherited together [default: 0.9]
     #[arg(long, value_name = "P")]
     linkage: Option<f64>,
-    /// Write the coefficients that made the target: lines of column (from 1) and value
+    /// Write the coefficients that made the target: lines of feature (from 0, as in a model) and value
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     #[command(flatten)]
@@ -186,7 +186,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 fn write_truth(coefficients: &[(u32, f64)], into: &mut dyn Write) -> io::Result<()> {
     coefficients
         .iter()
-        .try_for_each(|(column, value)| writeln!(into, "{} {value}", column + 1))
+        .try_for_each(|(column, value)| writeln!(into, "{column} {value}"))
 }
 
 /// What was written before something failed is of no use alone.

@@ -42,9 +42,7 @@ impl Output {
         }
         let name = self.out.to_string_lossy().to_lowercase();
         let fits = |ending: &&str| name.ends_with(*ending);
-        let found = known
-            .iter()
-            .find(|(_, endings)| endings.iter().any(|e| fits(e)));
+        let found = known.iter().find(|(_, endings)| endings.iter().any(&fits));
         found.map(|(format, _)| *format).ok_or_else(|| {
             let endings: Vec<_> = known
                 .iter()

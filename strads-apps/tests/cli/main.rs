@@ -5,4 +5,5 @@
 mod contract;
 mod generate;
 mod hostile;
+mod readme;
 mod runner;
