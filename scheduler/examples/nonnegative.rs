@@ -59,7 +59,7 @@ impl Program for Nonnegative {
     }
 }
 
-fn main() {
+fn main() -> Result<(), strads::Error> {
     // Column j rises at row j and fades: neighbours overlap. Every third one is in the target.
     let column = |j: i32| {
         (0..64)
@@ -86,12 +86,12 @@ fn main() {
     let workers = &mut vec![x; 4];
     let record = Run::new()
         .until(goal)
-        .on(&Executor::Threads(2), &mut program, workers)
-        .unwrap();
+        .on(&Executor::Threads(2), &mut program, workers)?;
     println!("ended: {:?}", record.ended);
     println!(
         "rounds: {}, updates: {}",
         record.totals.rounds, record.totals.updates
     );
     println!("first coefficients: {:.3?}", &program.beta[..6]);
+    Ok(())
 }

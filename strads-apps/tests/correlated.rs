@@ -4,6 +4,8 @@
 //! drawn by priority, it does so in a fifth of the updates that random ones, damped as well as
 //! can be, need.
 
+#![allow(clippy::unwrap_used)]
+
 use strads::{Executor, Run, Stop};
 use strads_apps::linear::design::Design;
 use strads_apps::linear::textbook::{Problem, Rule, Textbook};

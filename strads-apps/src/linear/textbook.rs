@@ -267,7 +267,7 @@ impl Program for Textbook {
         }
         self.look(moved.updates);
         let objective = self.objective();
-        let diverged = !(objective < 1e3 * self.problem.null());
+        let diverged = objective.is_nan() || objective >= 1e3 * self.problem.null();
         moved.objective = Some(objective);
         moved.finished = diverged || self.converged();
         moved
