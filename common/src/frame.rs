@@ -8,8 +8,8 @@
 //! All little-endian. `length` is that of the body, which is padded with zeros to a multiple of
 //! eight, so that words in it stay aligned in the receiver's memory. `checksum` is the CRC-32 of
 //! the header (with zero in its place) and of the first [`CHECKED_BYTES`] of the body: enough for
-//! everything that says how the rest is to be read. Values beyond are protected by TCP alone,
-//! since a checksum over them costs a fifth of the throughput.
+//! everything that says how the rest is to be read. Values beyond are protected by
+//! TCP alone: they are not otherwise read here, and a checksum would have to read them.
 //!
 //! A length beyond the decoder's limit is refused before anything is allocated for it.
 

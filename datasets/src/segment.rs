@@ -30,8 +30,8 @@ impl Memory {
     }
 }
 
-/// As many zeros, in large pages where the system has them: filling the arrays of a matrix of 100 MB
-/// takes a sixth of the whole time of reading it less than in small ones.
+/// As many zeros, in large pages where the system has them: about a third of the time of reading a
+/// matrix goes into the system's handling of pages.
 pub(crate) fn zeros<T: Pod>(length: usize) -> Vec<T> {
     let mut zeros = vec![T::zeroed(); length];
     advise_large_pages(&mut zeros);

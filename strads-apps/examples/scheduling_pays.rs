@@ -9,7 +9,7 @@ use strads_apps::linear::design::Design;
 use strads_apps::linear::textbook::{Problem, Rule, Textbook};
 use strads_datasets::generate::{Correlation, Design as Look, Regression};
 
-const SEEDS: std::ops::Range<u64> = 0..3;
+const SEEDS: std::ops::Range<u64> = 10..13;
 const DAMPINGS: [f64; 8] = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.25];
 const CHECK: Option<f64> = Some(0.3);
 

@@ -2,7 +2,7 @@
 //!
 //! | question | policy |
 //! | --- | --- |
-//! | which variables matter most now? | [`Priority`], [`most_urgent`] |
+//! | which variables matter most now? | [`Priority`], [`MostUrgent`] |
 //! | which of them may move at the same time? | [`Pairwise`], [`ConflictGraph`] |
 //! | who gets which, so that all finish together? | [`Blocks`], [`contiguous`] |
 //! | how do blocks travel, so that all meet all? | [`Rotation`] |
@@ -17,4 +17,4 @@ pub use balance::{Blocks, contiguous};
 pub use dependency::{ConflictGraph, Pairwise};
 pub use priority::Priority;
 pub use rotation::Rotation;
-pub use urgent::most_urgent;
+pub use urgent::MostUrgent;

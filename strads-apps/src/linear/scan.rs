@@ -8,7 +8,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use strads::policy::{Blocks, most_urgent};
+use strads::policy::{Blocks, MostUrgent};
 
 use super::design::{Design, Moment, Moments, Scaling, survey};
 use super::kernel::vectorised;
@@ -94,7 +94,8 @@ impl Part {
     ) -> (Vec<Moment>, Found) {
         let rows = design.rows();
         let mut moments = Vec::with_capacity(self.known.len());
-        let mut violators = Vec::with_capacity(self.known.len());
+        let mut violators = MostUrgent::new(wanted);
+        let mut worst: f64 = 0.0;
         for chunk in &self.chunks {
             for (j, (sum, square, product)) in
                 chunk.clone().zip(survey(design, chunk.clone(), residual))
@@ -108,11 +109,20 @@ impl Part {
                 };
                 self.known[moments.len()] = correlation;
                 moments.push(moment);
-                violators.push((j as u32, correlation));
+                worst = worst.max(correlation);
+                violators.offer(j as u32, correlation);
             }
         }
-        let computed = violators.len();
-        (moments, Found::new(violators, wanted, 0.0, computed))
+        let computed = moments.len();
+        let violators = violators.into_sorted();
+        (
+            moments,
+            Found {
+                worst,
+                violators,
+                computed,
+            },
+        )
     }
 
     /// Finds the columns whose |correlation| exceeds the threshold.
@@ -133,7 +143,8 @@ impl Part {
             known,
             anchor,
         } = self;
-        let (mut violators, mut computed) = (Vec::new(), 0);
+        let mut violators = MostUrgent::new(look.wanted);
+        let (mut worst, mut computed) = (look.threshold, 0);
         vectorised(
             #[inline(always)]
             || {
@@ -153,7 +164,8 @@ impl Part {
                             anchor[at] = newest;
                             computed += 1;
                             if correlation > look.threshold {
-                                violators.push((j as u32, correlation));
+                                worst = worst.max(correlation);
+                                violators.offer(j as u32, correlation);
                             }
                         }
                         at += 1;
@@ -161,32 +173,27 @@ impl Part {
                 }
             },
         );
-        Found::new(violators, look.wanted, look.threshold, computed)
+        let violators = violators.into_sorted();
+        Found {
+            worst,
+            violators,
+            computed,
+        }
     }
 }
 
 impl Found {
-    fn new(violators: Vec<(u32, f64)>, wanted: usize, threshold: f64, computed: usize) -> Self {
-        let worst = violators
-            .iter()
-            .fold(threshold, |worst: f64, &(_, c)| worst.max(c));
-        Self {
-            worst,
-            violators: most_urgent(violators, wanted),
-            computed,
-        }
-    }
-
     /// What two parts found together.
-    pub fn merge(mut self, other: Self, wanted: usize) -> Self {
-        self.violators.extend(other.violators);
-        let computed = self.computed + other.computed;
-        Self::new(
-            self.violators,
-            wanted,
-            self.worst.max(other.worst),
-            computed,
-        )
+    pub fn merge(self, other: Self, wanted: usize) -> Self {
+        let mut violators = MostUrgent::new(wanted);
+        for (j, correlation) in self.violators.into_iter().chain(other.violators) {
+            violators.offer(j, correlation);
+        }
+        Self {
+            worst: self.worst.max(other.worst),
+            violators: violators.into_sorted(),
+            computed: self.computed + other.computed,
+        }
     }
 }
 
