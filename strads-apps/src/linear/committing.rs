@@ -1,41 +1,39 @@
-//! The `pull` side of the program: what comes of each kind of round.
+//! The `pull` side of the program, on all columns: what comes of surveys and scans, and how the
+//! work goes from λ to λ.
 
 use std::sync::Arc;
 
 use strads::Shares;
 
-use super::descent::Block;
 use super::design::Moments;
-use super::message::{Arrival, Share};
-use super::newton;
+use super::loss::Loss;
+use super::message::Share;
 use super::penalty::Penalty;
-use super::planning::SHARED_ROUNDS;
+use super::portions::Portions;
 use super::program::{EPOCHS_PER_SCAN, Next, Solution, SparseRegression, Standing};
 use super::scan::Found;
 
 /// The smallest working set.
 const SMALLEST: usize = 64;
-/// Blocks that together gain less than this share of what each promised undo each other's work.
-const WORTHWHILE: f64 = 0.7;
 /// Scans without progress after which a λ is as solved as it gets.
 const STALLS: usize = 3;
 /// How far below the certified gap the working set is solved before all columns are looked at.
 const GOAL: f64 = 0.1;
+/// No working set needs more rounds; one that does not converge must not hang.
+const PATIENCE: usize = 100_000;
+/// Iterations of the first face step.
+const REACH: usize = 8;
 
 impl SparseRegression {
     /// After the survey: the grid is known, and the first λ begins.
-    pub(super) fn begin(&mut self, shares: Shares<Self>) {
+    pub(super) fn begin(&mut self, shares: Shares<Self>) -> Next {
         let mut moments = Moments::new(self.design.columns(), self.settings.scaling());
         let mut found = Found::default();
         for share in shares.into_values() {
             let Share::Surveyed(chunks, part, part_found) = share else {
                 unreachable!("a survey was planned")
             };
-            chunks
-                .into_iter()
-                .flatten()
-                .zip(part)
-                .for_each(|(j, moment)| moments.set(j, moment));
+            moments.place(&chunks, &part);
             found = found.merge(part_found, self.wanted());
         }
         self.moments = Arc::new(moments);
@@ -44,20 +42,21 @@ impl SparseRegression {
             .grid
             .lambdas(found.worst / self.settings.l1_ratio);
         self.found = found;
-        self.enter();
+        self.enter()
     }
 
     /// Takes up the current λ, or the first after it that the present coefficients do not solve.
-    fn enter(&mut self) {
+    fn enter(&mut self) -> Next {
         while let Some(&lambda) = self.lambdas.get(self.at) {
             self.penalty = Penalty::elastic_net(lambda, self.settings.l1_ratio);
             self.assess();
+            self.divided = true;
             if self.standing.gap > self.tolerated() {
-                self.choose();
-                return;
+                return self.choose();
             }
             self.solve();
         }
+        Next::Scan
     }
 
     /// The primal value and the certified gap, from the last scan's worst correlation.
@@ -79,7 +78,7 @@ impl SparseRegression {
 
     /// Objective and gap of the problem restricted to `columns`, the only ones that are not zero,
     /// of which the most correlated is so by `worst`.
-    fn certify(&self, residual: &[f64], columns: &[u32], worst: f64) -> (f64, f64) {
+    pub(super) fn certify(&self, residual: &[f64], columns: &[u32], worst: f64) -> (f64, f64) {
         let beta = columns.iter().map(|&j| self.beta[j as usize]);
         self.settings
             .loss
@@ -87,129 +86,35 @@ impl SparseRegression {
     }
 
     /// The next working set: the support and the worst violators.
-    fn choose(&mut self) {
-        self.working = self.support.clone();
+    fn choose(&mut self) -> Next {
+        let mut working = self.support.clone();
         let mut fresh = self
             .found
             .violators
             .iter()
             .map(|&(j, _)| j)
             .filter(|&j| self.beta[j as usize] == 0.0);
-        self.working
-            .extend(fresh.by_ref().take(self.support.len().max(SMALLEST)));
+        working.extend(fresh.by_ref().take(self.support.len().max(SMALLEST)));
         let stored = |j: u32| self.design.stored(j as usize);
-        let mut load: usize = self.working.iter().map(|&j| stored(j)).sum();
-        self.working.extend(fresh.take_while(|&j| {
+        let mut load: usize = working.iter().map(|&j| stored(j)).sum();
+        working.extend(fresh.take_while(|&j| {
             load += stored(j);
             load <= self.affordable
         }));
-        self.working.sort_unstable();
-        self.shared_rounds = 0;
+        working.sort_unstable();
+        self.working = Portions::of(working, &self.design, self.workers);
         let certain = 0.3 * self.tolerated();
         self.goal = (GOAL * self.standing.gap).max(certain);
-        self.next = Next::Descend;
-    }
-
-    /// Commits the blocks that moved.
-    pub(super) fn commit(&mut self, shares: Shares<Self>) {
-        let mut moves = Vec::new();
-        let mut worst: f64 = 0.0;
-        for share in shares.into_values() {
-            let Share::Descended(block, arrival, done) = share else {
-                unreachable!("a descent was planned")
-            };
-            self.standing.updates += done.updates;
-            worst = worst.max(done.worst_before);
-            match arrival {
-                Arrival::Residual(residual) => moves.push((block, residual)),
-                Arrival::Predictions(at) => {
-                    moves.push((block, newton::residual(&self.target.values, &at.eta)));
-                    self.predictions = Some(Arc::new(at));
-                }
-            }
-        }
-        match <[_; 1]>::try_from(moves) {
-            Ok([(block, residual)]) => {
-                self.place(&block, 1.0);
-                self.residual = Arc::new(residual);
-                self.next = Next::Scan;
-            }
-            Err(moves) => self.combine(&moves, worst),
-        }
-        self.support = self
-            .working
-            .iter()
-            .copied()
-            .filter(|&j| self.beta[j as usize] != 0.0)
-            .collect();
-    }
-
-    /// Adds up the moves of several blocks. Each was best for itself; if together they gain too
-    /// little, they undo each other's work: then each goes only its share of the way, which by
-    /// convexity is never worse than standing still, and one worker finishes the working set.
-    fn combine(&mut self, moves: &[(Block, Vec<f64>)], worst: f64) {
-        let start = Arc::clone(&self.residual);
-        let (before, gap_before) = self.certify(&start, &self.working, worst);
-        let old: Vec<f64> = self
-            .working
-            .iter()
-            .map(|&j| self.beta[j as usize])
-            .collect();
-        self.shared_rounds += 1;
-
-        let mut promised = 0.0;
-        for (block, residual) in moves {
-            self.place(block, 1.0);
-            promised += before - self.objective(residual);
-            self.restore(&old);
-        }
-        for length in [1.0, 1.0 / moves.len() as f64] {
-            let mut together = start.to_vec();
-            for (block, residual) in moves {
-                for ((sum, new), old) in together.iter_mut().zip(residual).zip(start.iter()) {
-                    *sum += length * (new - old);
-                }
-                self.place(block, length);
-            }
-            let gained = before - self.objective(&together);
-            self.residual = Arc::new(together);
-            if gained >= WORTHWHILE * promised {
-                break;
-            }
-            self.shared_rounds = SHARED_ROUNDS;
-            if length == 1.0 {
-                self.restore(&old);
-            }
-        }
-        if gap_before <= self.goal {
-            self.next = Next::Scan;
-        }
-    }
-
-    fn restore(&mut self, old: &[f64]) {
-        for (&j, &beta) in self.working.iter().zip(old) {
-            self.beta[j as usize] = beta;
-        }
-    }
-
-    fn objective(&self, residual: &[f64]) -> f64 {
-        self.certify(residual, &self.working, 0.0).0
-    }
-
-    /// Moves a block's coefficients by `length` of the way to where its worker left them.
-    fn place(&mut self, block: &Block, length: f64) {
-        for (&j, &new) in block.columns.iter().zip(&block.beta) {
-            let beta = &mut self.beta[j as usize];
-            *beta = if length == 1.0 {
-                new
-            } else {
-                *beta + length * (new - *beta)
-            };
+        self.creeps = false;
+        (self.reach, self.patience) = (REACH, PATIENCE);
+        match self.settings.loss {
+            Loss::Squared => Next::Sweep,
+            Loss::Logistic => Next::Newton,
         }
     }
 
     /// After a scan: the gap says whether this λ is solved.
-    pub(super) fn look(&mut self, shares: Shares<Self>) {
+    pub(super) fn look(&mut self, shares: Shares<Self>) -> Next {
         let wanted = self.wanted();
         self.found = Found {
             worst: self.penalty.l1.min(self.threshold()),
@@ -232,9 +137,9 @@ impl SparseRegression {
         if self.standing.gap <= self.tolerated() || self.stalled == STALLS {
             self.stalled = 0;
             self.solve();
-            self.enter();
+            self.enter()
         } else {
-            self.choose();
+            self.choose()
         }
     }
 

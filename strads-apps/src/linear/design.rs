@@ -5,9 +5,11 @@
 //! scaling are never applied to the stored values: a scaled column x̃ = (x − μ)/σ is a scalar or
 //! two away from x, which keeps a sparse matrix sparse.
 
+use std::ops::Range;
+
 use strads_datasets::{Csc, Matrix};
 
-use super::kernel::{self, vectorised};
+use super::kernel;
 
 /// The columns of the features.
 #[derive(Debug)]
@@ -193,6 +195,16 @@ impl Column<'_> {
         }
     }
 
+    /// Σ x, Σ x² and xᵀ r.
+    #[inline(always)]
+    pub fn sums_and_dot(self, r: &[f64]) -> (f64, f64, f64) {
+        if let Self::Sparse(rows, values) = self {
+            return kernel::sums_and_dot_sparse(rows, values, r);
+        }
+        let (sum, square) = self.sums();
+        (sum, square, self.dot(r))
+    }
+
     /// Σ x and Σ x².
     #[inline(always)]
     pub fn sums(self) -> (f64, f64) {
@@ -233,7 +245,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// The moments of `columns` columns, to be [set](Self::set).
+    /// The moments of `columns` columns, to be [placed](Self::place).
     pub fn new(columns: usize, scaling: Scaling) -> Self {
         let seen = if scaling == Scaling::NONE {
             Vec::new()
@@ -243,6 +255,18 @@ impl Moments {
         Self {
             square: vec![0.0; columns],
             seen,
+        }
+    }
+
+    /// Room for the moments of `columns` columns, to be [pushed](Self::push).
+    pub fn with_capacity(columns: usize, scaling: Scaling) -> Self {
+        Self {
+            square: Vec::with_capacity(columns),
+            seen: if scaling == Scaling::NONE {
+                Vec::new()
+            } else {
+                Vec::with_capacity(columns)
+            },
         }
     }
 
@@ -258,11 +282,24 @@ impl Moments {
         self.seen.get(j).map_or(1.0, |&(_, factor)| factor)
     }
 
-    /// Sets column `j` to moments from [`Moment::of`].
-    pub fn set(&mut self, j: usize, moment: Moment) {
-        self.square[j] = moment.square;
-        if let Some(seen) = self.seen.get_mut(j) {
-            *seen = (moment.shift, moment.factor);
+    /// Appends the moments of the next column.
+    pub fn push(&mut self, moment: Moment, scaling: Scaling) {
+        self.square.push(moment.square);
+        if scaling != Scaling::NONE {
+            self.seen.push((moment.shift, moment.factor));
+        }
+    }
+
+    /// Takes over the moments of the columns in `ranges`, which `part` has one after the other.
+    pub fn place(&mut self, ranges: &[Range<usize>], part: &Moments) {
+        let mut at = 0;
+        for range in ranges {
+            let own = at..at + range.len();
+            self.square[range.clone()].copy_from_slice(&part.square[own.clone()]);
+            if !self.seen.is_empty() {
+                self.seen[range.clone()].copy_from_slice(&part.seen[own]);
+            }
+            at += range.len();
         }
     }
 }
@@ -310,22 +347,6 @@ impl Moment {
             factor,
         }
     }
-}
-
-/// The sums of columns `range` and their products with `r`, in one pass.
-pub fn survey(design: &Design, range: std::ops::Range<usize>, r: &[f64]) -> Vec<(f64, f64, f64)> {
-    let mut found = Vec::with_capacity(range.len());
-    vectorised(
-        #[inline(always)]
-        || {
-            for j in range {
-                let column = design.column(j);
-                let (sum, square) = column.sums();
-                found.push((sum, square, column.dot(r)));
-            }
-        },
-    );
-    found
 }
 
 #[cfg(test)]

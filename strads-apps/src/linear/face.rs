@@ -4,161 +4,194 @@
 //! some iterations of conjugate gradients towards its minimiser. If a coefficient would change its
 //! sign on the way it stops at zero, and the step is shortened until the objective falls. Where
 //! coordinate descent creeps or spirals along correlated columns, a few such steps arrive.
+//!
+//! What is here only decides. Products with the design are asked for and given: an iteration is
+//! one [`Face::lead`] with X c, and one [`Face::follow`] with Xᵀ X c.
 
-use super::descent::{Block, Residual, View};
-use super::kernel::vectorised;
+use std::sync::Arc;
 
-/// What became of a face step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// All of it was taken.
-    Whole,
-    /// Coefficients had to stop at zero.
-    Clipped,
-    /// No step of any length helps: nothing changed.
-    Refused,
-}
+use super::penalty::Penalty;
+use super::portions::Portions;
 
 /// Iterations end when the gradient on the face has shrunk to this share.
 const CLOSE_ENOUGH: f64 = 1e-4;
 /// A step is halved this often before it is refused.
 const HALVINGS: usize = 8;
 
-/// Moves the support of `block` towards the minimiser of its face.
-pub fn step(
-    view: View,
-    block: &mut Block,
-    support: &[usize],
-    r: &mut Residual,
-    iterations: usize,
-) -> Step {
-    let (direction, moved) = vectorised(
-        #[inline(always)]
-        || descend_face(view, block, support, r, iterations),
-    );
-    let crosses = |(&k, d): (&usize, &f64)| block.beta[k] * (block.beta[k] + d) <= 0.0;
-    if !support.iter().zip(&direction).any(crosses) {
-        support
-            .iter()
-            .zip(&direction)
-            .for_each(|(&k, d)| block.beta[k] += d);
-        r.parts
-            .iter_mut()
-            .zip(&moved.parts)
-            .for_each(|(r, u)| *r -= u);
-        r.offset -= moved.offset;
-        return Step::Whole;
-    }
-    shorten(view, block, support, &direction, r)
+/// A face and the way towards its minimiser, so far. Vectors are in the order of the columns.
+#[derive(Debug)]
+pub(super) struct Face {
+    /// The support.
+    pub columns: Portions,
+    penalty: Penalty,
+    beta: Vec<f64>,
+    /// Of each column, 1 over the curvature along it.
+    scale: Vec<f64>,
+    /// The objective's negative gradient.
+    gradient: Vec<f64>,
+    way: Vec<f64>,
+    /// X times the way.
+    moved: Vec<f64>,
+    conjugate: Vec<f64>,
+    /// X times the conjugate direction.
+    image: Arc<Vec<f64>>,
+    /// The squared length of the gradient, scaled; and what it has to fall to.
+    size: f64,
+    goal: f64,
+    /// How many iterations are left.
+    left: usize,
 }
 
-/// From β on the support towards the minimiser of the face: the way d, and X d.
-#[inline(always)]
-fn descend_face(
-    view: View,
-    block: &Block,
-    support: &[usize],
-    r: &Residual,
-    iterations: usize,
-) -> (Vec<f64>, Residual) {
-    let rows = view.design.rows() as f64;
-    let column = |k: usize| block.columns[k] as usize;
-    let scale: Vec<f64> = support
-        .iter()
-        .map(|&k| 1.0 / (view.moments.square[column(k)] / rows + view.penalty.l2))
-        .collect();
-    let mut gradient = Vec::with_capacity(support.len());
-    for &k in support {
-        let beta = block.beta[k];
-        gradient.push(view.correlation(column(k), beta, r) - view.penalty.l1 * beta.signum());
+impl Face {
+    /// The face of `beta`, where the loss's negative gradient is `correlations`, and `squares` are
+    /// ‖x̃‖²/n.
+    pub fn new(
+        columns: Portions,
+        beta: Vec<f64>,
+        correlations: Vec<f64>,
+        squares: impl Iterator<Item = f64>,
+        penalty: Penalty,
+        iterations: usize,
+    ) -> Self {
+        let scale: Vec<f64> = squares.map(|square| 1.0 / (square + penalty.l2)).collect();
+        let mut gradient = correlations;
+        for (g, beta) in gradient.iter_mut().zip(&beta) {
+            *g -= penalty.l1 * beta.signum();
+        }
+        let conjugate: Vec<f64> = gradient.iter().zip(&scale).map(|(g, s)| g * s).collect();
+        let size = gradient.iter().zip(&conjugate).map(|(g, c)| g * c).sum();
+        Self {
+            columns,
+            penalty,
+            way: vec![0.0; beta.len()],
+            moved: Vec::new(),
+            beta,
+            scale,
+            gradient,
+            conjugate,
+            image: Arc::default(),
+            size,
+            goal: CLOSE_ENOUGH * CLOSE_ENOUGH * size,
+            left: iterations,
+        }
     }
-    let mut way = vec![0.0; support.len()];
-    let mut moved = Residual {
-        parts: vec![0.0; r.parts.len()],
-        offset: 0.0,
-    };
-    let mut image = moved.clone();
-    let mut conjugate: Vec<f64> = gradient.iter().zip(&scale).map(|(g, s)| g * s).collect();
-    let mut size: f64 = gradient.iter().zip(&conjugate).map(|(g, c)| g * c).sum();
-    let goal = CLOSE_ENOUGH * CLOSE_ENOUGH * size;
 
-    for _ in 0..iterations {
-        if size <= goal {
-            break;
-        }
-        image.parts.fill(0.0);
-        image.offset = 0.0;
-        for (&k, &c) in support.iter().zip(&conjugate) {
-            view.add_scaled(c, column(k), &mut image);
-        }
-        let square = image.square();
-        let ridge: f64 = conjugate.iter().map(|c| c * c).sum();
-        let curvature = square / rows + view.penalty.l2 * ridge;
+    /// True while another iteration is worth it.
+    pub fn goes_on(&self) -> bool {
+        self.left > 0 && self.size > self.goal
+    }
+
+    /// The direction whose image is wanted.
+    pub fn direction(&self) -> &[f64] {
+        &self.conjugate
+    }
+
+    /// Takes the image of the direction.
+    pub fn lead(mut self, image: Vec<f64>) -> Self {
+        self.image = Arc::new(image);
+        self
+    }
+
+    /// The image, whose products with the columns are wanted.
+    pub fn image(&self) -> &Arc<Vec<f64>> {
+        &self.image
+    }
+
+    /// Goes along the direction, and finds the next one. False if the way ends here.
+    pub fn follow(&mut self, products: &[f64]) -> bool {
+        let rows = self.image.len() as f64;
+        let Penalty { l2, .. } = self.penalty;
+        let ridge: f64 = self.conjugate.iter().map(|c| c * c).sum();
+        let square: f64 = self.image.iter().map(|v| v * v).sum();
+        let curvature = square / rows + l2 * ridge;
         if curvature <= 0.0 {
-            break;
+            return false;
         }
-        let length = size / curvature;
-        for (at, &k) in support.iter().enumerate() {
-            way[at] += length * conjugate[at];
-            let pulled = view.dot(column(k), &image) / rows + view.penalty.l2 * conjugate[at];
-            gradient[at] -= length * pulled;
+        let length = self.size / curvature;
+        self.moved.resize(self.image.len(), 0.0);
+        for (moved, image) in self.moved.iter_mut().zip(self.image.iter()) {
+            *moved += length * image;
         }
-        moved
-            .parts
-            .iter_mut()
-            .zip(&image.parts)
-            .for_each(|(m, i)| *m += length * i);
-        moved.offset += length * image.offset;
-        let before = size;
-        size = gradient.iter().zip(&scale).map(|(g, s)| g * g * s).sum();
-        for ((c, g), s) in conjugate.iter_mut().zip(&gradient).zip(&scale) {
-            *c = g * s + size / before * *c;
+        for (at, product) in products.iter().enumerate() {
+            self.way[at] += length * self.conjugate[at];
+            self.gradient[at] -= length * (product / rows + l2 * self.conjugate[at]);
+        }
+        let before = self.size;
+        let sizes = self.gradient.iter().zip(&self.scale);
+        self.size = sizes.map(|(g, s)| g * g * s).sum();
+        for ((c, g), s) in (self.conjugate.iter_mut().zip(&self.gradient)).zip(&self.scale) {
+            *c = g * s + self.size / before * *c;
+        }
+        self.left -= 1;
+        self.goes_on()
+    }
+
+    /// The step along the way.
+    pub fn stride(self) -> Stride {
+        Stride {
+            length: 1.0,
+            halvings: 0,
+            columns: self.columns,
+            beta: self.beta,
+            way: self.way,
+            moved: self.moved,
         }
     }
-    (way, moved)
 }
 
-/// Steps along `direction`, stopping coefficients that would change sign at zero, with the
-/// longest of a few step lengths at which the objective falls.
-fn shorten(
-    view: View,
-    block: &mut Block,
-    support: &[usize],
-    direction: &[f64],
-    r: &mut Residual,
-) -> Step {
-    let old: Vec<f64> = support.iter().map(|&k| block.beta[k]).collect();
-    let before = objective(view, &old, r);
-    let mut length = 1.0;
-    for _ in 0..HALVINGS {
-        let stop = |(&beta, &way): (&f64, &f64)| {
-            let moved = beta + length * way;
+/// A step along a face, as long as the objective allows.
+#[derive(Debug)]
+pub(super) struct Stride {
+    /// The support.
+    pub columns: Portions,
+    beta: Vec<f64>,
+    way: Vec<f64>,
+    moved: Vec<f64>,
+    length: f64,
+    halvings: usize,
+}
+
+impl Stride {
+    /// True if no coefficient would change its sign.
+    pub fn is_whole(&self) -> bool {
+        let crosses = |(&beta, &way): (&f64, &f64)| beta * (beta + way) <= 0.0;
+        self.length == 1.0 && !self.beta.iter().zip(&self.way).any(crosses)
+    }
+
+    /// Where the coefficients go: those that would change their sign stop at zero.
+    pub fn beta(&self) -> impl Iterator<Item = f64> + Clone {
+        self.beta.iter().zip(&self.way).map(|(&beta, &way)| {
+            let moved = beta + self.length * way;
             if moved * beta > 0.0 { moved } else { 0.0 }
-        };
-        let new: Vec<f64> = old.iter().zip(direction).map(stop).collect();
-        let mut after = r.clone();
-        vectorised(
-            #[inline(always)]
-            || {
-                for ((&k, old), new) in support.iter().zip(&old).zip(&new) {
-                    view.add_scaled(old - new, block.columns[k] as usize, &mut after);
-                }
-            },
-        );
-        if objective(view, &new, &after) < before {
-            support
-                .iter()
-                .zip(&new)
-                .for_each(|(&k, &new)| block.beta[k] = new);
-            *r = after;
-            return Step::Clipped;
-        }
-        length *= 0.5;
+        })
     }
-    Step::Refused
-}
 
-fn objective(view: View, beta: &[f64], r: &Residual) -> f64 {
-    let square = r.square();
-    0.5 * square / view.design.rows() as f64 + view.penalty.value(beta.iter().copied())
+    /// How far from the straight way each coefficient ends.
+    pub fn corrections(&self) -> Vec<f64> {
+        let straight = self.beta.iter().zip(&self.way);
+        let straight = straight.map(|(beta, way)| beta + self.length * way);
+        self.beta()
+            .zip(straight)
+            .map(|(there, straight)| there - straight)
+            .collect()
+    }
+
+    /// The residual after the step from `residual`, given the image of the corrections.
+    pub fn residual(&self, residual: &[f64], corrections: &[f64]) -> Vec<f64> {
+        let straight = residual.iter().zip(&self.moved);
+        let mut after: Vec<f64> = straight.map(|(r, m)| r - self.length * m).collect();
+        for (after, correction) in after.iter_mut().zip(corrections) {
+            *after -= correction;
+        }
+        after
+    }
+
+    /// Half the step; nothing if that has been tried often enough.
+    pub fn halved(self) -> Option<Self> {
+        (self.halvings < HALVINGS).then_some(Self {
+            length: 0.5 * self.length,
+            halvings: self.halvings + 1,
+            ..self
+        })
+    }
 }

@@ -118,6 +118,15 @@ pub fn dot_sparse(rows: &[u32], values: &[f64], r: &[f64]) -> f64 {
         .fold(0.0, |sum, (&row, &value)| sum + value * r[row as usize])
 }
 
+/// Σ x, Σ x² and Σ xᵢ rᵢ over the stored entries of x, in one pass.
+#[inline(always)]
+pub fn sums_and_dot_sparse(rows: &[u32], values: &[f64], r: &[f64]) -> (f64, f64, f64) {
+    let none = (0.0, 0.0, 0.0);
+    (rows.iter().zip(values)).fold(none, |(sum, square, dot), (&row, &x)| {
+        (sum + x, square + x * x, dot + x * r[row as usize])
+    })
+}
+
 /// As [`dot_sparse`] where every stored entry is 1.
 #[inline(always)]
 pub fn dot_ones(rows: &[u32], r: &[f64]) -> f64 {

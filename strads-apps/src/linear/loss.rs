@@ -1,6 +1,5 @@
 //! The two losses: what they make of a prediction, and the duality gap that certifies a fit.
 
-use super::descent::squared_gap;
 use super::penalty::Penalty;
 
 /// What is minimised, beside the penalty.
@@ -72,4 +71,30 @@ pub fn sigmoid(eta: f64) -> f64 {
 fn binary_entropy(p: f64) -> f64 {
     let part = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
     part(p) + part(1.0 - p)
+}
+
+/// The duality gap of ½ own + penalty(β) at the dual point s r, where own = ‖r‖²/n,
+/// cross = yᵀr/n, `worst` = max |correlation|, and s is the best scale that is feasible.
+fn squared_gap(
+    own: f64,
+    cross: f64,
+    worst: f64,
+    beta: impl Iterator<Item = f64> + Clone,
+    penalty: Penalty,
+) -> f64 {
+    let square: f64 = beta.clone().map(|b| b * b).sum();
+    let primal = 0.5 * own + penalty.value(beta);
+    let weight = own + penalty.l2 * square;
+    let limit = if worst > 0.0 {
+        penalty.l1 / worst
+    } else {
+        f64::INFINITY
+    };
+    let scale = if weight > 0.0 {
+        (cross / weight).clamp(-limit, limit)
+    } else {
+        0.0
+    };
+    let dual = scale * cross - 0.5 * scale * scale * weight;
+    (primal - dual).max(0.0)
 }

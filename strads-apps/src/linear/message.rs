@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::descent::{Block, Descended, Effort, Residual, View, descend};
-use super::design::{Design, Moment, Moments, Scaling};
+use super::descent::{Block, Swept, View, combine, project, sweep};
+use super::design::{Design, Moments, Scaling};
 use super::newton::{self, Predictions};
 use super::penalty::Penalty;
+use super::portions::Portion;
 use super::scan::{Found, Look, Part};
 
 /// What a worker keeps.
@@ -30,71 +31,121 @@ pub enum Task {
     },
     /// Look for columns that violate the optimality conditions.
     Scan(Look),
-    /// Minimise over a block.
-    Descend {
+    /// Minimise over each column of a block in turn.
+    Sweep {
         /// The block.
         block: Block,
         /// Where the whole model stands.
-        start: Start,
+        residual: Arc<Vec<f64>>,
         /// How columns are seen.
         moments: Arc<Moments>,
         /// The penalty.
         penalty: Penalty,
-        /// When to stop.
-        effort: Effort,
+        /// How often over those that are not zero.
+        epochs: usize,
     },
-}
-
-/// Where a descent starts from.
-#[derive(Clone, Debug)]
-pub enum Start {
-    /// Squared loss: the residual.
-    Residual(Arc<Vec<f64>>),
-    /// Logistic loss: labels and predictions.
-    Predictions(Arc<Vec<f64>>, Arc<Predictions>),
-}
-
-/// Where it arrived, if only this block had moved.
-#[derive(Debug)]
-pub enum Arrival {
-    /// Squared loss: the residual.
-    Residual(Vec<f64>),
-    /// Logistic loss: the predictions.
-    Predictions(Predictions),
+    /// Minimise over a block, for the logistic loss.
+    Newton {
+        /// The block.
+        block: Block,
+        /// Labels.
+        labels: Arc<Vec<f64>>,
+        /// Where the whole model stands.
+        predictions: Arc<Predictions>,
+        /// How columns are seen.
+        moments: Arc<Moments>,
+        /// The penalty.
+        penalty: Penalty,
+        /// The gap at which to stop.
+        goal: f64,
+    },
+    /// Multiply columns with a vector.
+    Project {
+        /// The columns.
+        columns: Portion,
+        /// The vector.
+        vector: Arc<Vec<f64>>,
+        /// How columns are seen.
+        moments: Arc<Moments>,
+    },
+    /// Add columns up.
+    Combine {
+        /// The columns.
+        columns: Portion,
+        /// One weight a column.
+        weights: Vec<f64>,
+        /// How columns are seen.
+        moments: Arc<Moments>,
+    },
 }
 
 /// What comes back.
 #[derive(Debug)]
 pub enum Share {
     /// Of a survey.
-    Surveyed(Vec<Range<usize>>, Vec<Moment>, Found),
+    Surveyed(Vec<Range<usize>>, Moments, Found),
     /// Of a scan.
     Found(Found),
-    /// Of a descent.
-    Descended(Block, Arrival, Descended),
+    /// Of a sweep: the block, the residual if only this block had moved.
+    Swept(Block, Vec<f64>, Swept),
+    /// Of Newton's method: the block, where it leads, and how many coordinates were minimised over.
+    Stepped(Block, Predictions, u64),
+    /// Of a projection: one product a column.
+    Products(Vec<f64>),
+    /// Of a combination.
+    Image(Vec<f64>),
 }
 
-impl Start {
-    pub(super) fn descend(
-        self,
-        view: View,
-        block: &mut Block,
-        effort: Effort,
-    ) -> (Arrival, Descended) {
-        match self {
-            Self::Residual(residual) => {
-                let mut r = Residual {
-                    parts: residual.to_vec(),
-                    offset: 0.0,
-                };
-                let descended = descend(view, block, &mut r, effort);
-                (Arrival::Residual(r.parts), descended)
+impl Worker {
+    /// Does what a task says.
+    pub(super) fn work(&mut self, task: Task) -> Share {
+        let design = &*self.design;
+        let view = |moments| View { design, moments };
+        match task {
+            Task::Survey {
+                residual,
+                scaling,
+                wanted,
+            } => {
+                let (moments, found) = self.part.survey(design, &residual, scaling, wanted);
+                Share::Surveyed(self.part.chunks.clone(), moments, found)
             }
-            Self::Predictions(labels, predictions) => {
+            Task::Scan(look) => Share::Found(self.part.scan(design, &look)),
+            Task::Sweep {
+                mut block,
+                residual,
+                moments,
+                penalty,
+                epochs,
+            } => {
+                let mut residual = residual.to_vec();
+                let view = view(&moments);
+                let swept = sweep(view, penalty, &mut block, &mut residual, epochs);
+                Share::Swept(block, residual, swept)
+            }
+            Task::Newton {
+                mut block,
+                labels,
+                predictions,
+                moments,
+                penalty,
+                goal,
+            } => {
                 let mut at = Predictions::clone(&predictions);
-                let descended = newton::descend(view, &labels, block, &mut at, effort);
-                (Arrival::Predictions(at), descended)
+                let view = view(&moments);
+                let updates = newton::descend(view, penalty, &labels, &mut block, &mut at, goal);
+                Share::Stepped(block, at, updates)
             }
+            Task::Project {
+                columns,
+                vector,
+                moments,
+            } => Share::Products(project(view(&moments), &columns, &vector)),
+            Task::Combine {
+                columns,
+                weights,
+                moments,
+            } => Share::Image(combine(view(&moments), &columns, &weights)),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Sparse linear models: Lasso, elastic net and sparse logistic regression.
 //!
-//! [`program`] is the algorithm; [`descent`], [`face`] and [`newton`] are what a worker does with a
-//! block of columns, [`scan`] with all of them; [`command`] is what a person calls. [`textbook`] is
-//! the plain scheduled Lasso that shows what each ingredient of a schedule is worth.
+//! [`program`] is the algorithm: [`planning`] says what each round sends out, [`committing`] and
+//! [`moving`] what comes of it. [`descent`] and [`newton`] are what a worker does with a few columns,
+//! [`scan`] with all of them; [`command`] is what a person calls. [`textbook`] is the plain
+//! scheduled Lasso that shows what each ingredient of a schedule is worth.
 
 pub mod command;
 mod committing;
@@ -15,9 +16,11 @@ mod kernel;
 pub mod loss;
 mod message;
 pub mod model;
+mod moving;
 mod newton;
 mod penalty;
 mod planning;
+mod portions;
 pub mod program;
 mod scan;
 mod target;

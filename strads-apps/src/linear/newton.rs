@@ -4,7 +4,7 @@
 //! penalised quadratic is minimised by coordinate descent; the step is halved until the true
 //! objective falls.
 
-use super::descent::{Block, Descended, Effort, View};
+use super::descent::{Block, View, project};
 use super::kernel::vectorised;
 use super::loss::{Loss, sigmoid};
 use super::penalty::Penalty;
@@ -29,43 +29,35 @@ pub struct Predictions {
     pub intercept: Option<f64>,
 }
 
-/// Minimises over `block` (and the intercept) with everything else fixed. An effort told in epochs
-/// is one Newton step.
+/// Minimises over `block` (and the intercept) with everything else fixed, until the block's duality
+/// gap is at most `goal`. Returns how many coordinates were minimised over.
 pub fn descend(
     view: View,
+    penalty: Penalty,
     labels: &[f64],
     block: &mut Block,
     at: &mut Predictions,
-    effort: Effort,
-) -> Descended {
-    let (goal, steps) = match effort {
-        Effort::Gap(goal) => (goal, STEPS),
-        Effort::Epochs(_) => (0.0, 1),
-    };
+    goal: f64,
+) -> u64 {
     let mut residual = residual(labels, &at.eta);
-    let mut descended = Descended {
-        worst_before: worst(view, block, &residual),
-        updates: 0,
-    };
-    let mut worst_now = descended.worst_before;
-    for _ in 0..steps {
+    let mut updates = 0;
+    for _ in 0..STEPS {
+        let worst = worst(view, penalty, block, &residual);
         let beta = block.beta.iter().copied();
-        let (primal, gap) =
-            Loss::Logistic.certify(labels, &residual, worst_now, beta, view.penalty);
+        let (primal, gap) = Loss::Logistic.certify(labels, &residual, worst, beta, penalty);
         if gap <= goal {
             break;
         }
-        let mut quadratic = Quadratic::new(view, block, at, &residual);
-        descended.updates += quadratic.minimise();
+        let mut quadratic = Quadratic::new(view, penalty, block, at, &residual);
+        updates += quadratic.minimise();
         let step = quadratic.step();
-        if !line_search(view.penalty, labels, block, at, &step, primal) {
+        if !line_search(penalty, labels, block, at, &step, primal) {
             break;
         }
         settle_intercept(labels, at);
         residual = self::residual(labels, &at.eta);
-        worst_now = worst(view, block, &residual);
     }
-    descended
+    updates
 }
 
 /// y − σ(η).
@@ -102,25 +94,21 @@ fn settle_intercept(labels: &[f64], at: &mut Predictions) {
     }
 }
 
-fn worst(view: View, block: &Block, residual: &[f64]) -> f64 {
+/// The largest |correlation| of a column of the block.
+fn worst(view: View, penalty: Penalty, block: &Block, residual: &[f64]) -> f64 {
     let rows = residual.len() as f64;
-    vectorised(
-        #[inline(always)]
-        || {
-            let mut worst: f64 = 0.0;
-            for (&j, &beta) in block.columns.iter().zip(&block.beta) {
-                let j = j as usize;
-                let product = view.moments.factor(j) * view.design.column(j).dot(residual);
-                worst = worst.max((product / rows - view.penalty.l2 * beta).abs());
-            }
-            worst
-        },
-    )
+    project(view, &block.columns, residual)
+        .iter()
+        .zip(&block.beta)
+        .fold(0.0, |worst, (product, beta)| {
+            worst.max((product / rows - penalty.l2 * beta).abs())
+        })
 }
 
 /// The penalised quadratic at the present predictions.
 struct Quadratic<'a> {
     view: View<'a>,
+    penalty: Penalty,
     block: &'a Block,
     beta: Vec<f64>,
     /// Curvature of each row.
@@ -143,7 +131,13 @@ struct Step {
 }
 
 impl<'a> Quadratic<'a> {
-    fn new(view: View<'a>, block: &'a Block, at: &Predictions, residual: &[f64]) -> Self {
+    fn new(
+        view: View<'a>,
+        penalty: Penalty,
+        block: &'a Block,
+        at: &Predictions,
+        residual: &[f64],
+    ) -> Self {
         let curvature = |&eta: &f64| (sigmoid(eta) * sigmoid(-eta)).max(FLATTEST);
         let weights: Vec<f64> = at.eta.iter().map(curvature).collect();
         let mut squares = Vec::with_capacity(block.columns.len());
@@ -159,6 +153,7 @@ impl<'a> Quadratic<'a> {
         );
         Self {
             view,
+            penalty,
             block,
             beta: block.beta.clone(),
             downhill: residual.to_vec(),
@@ -197,7 +192,7 @@ impl<'a> Quadratic<'a> {
             let column = self.view.design.column(j);
             let factor = self.view.moments.factor(j);
             let pull = factor * column.dot(&self.downhill) / rows + curvature * self.beta[k];
-            let new = self.view.penalty.minimise(curvature, pull);
+            let new = self.penalty.minimise(curvature, pull);
             let change = new - self.beta[k];
             if change != 0.0 {
                 column.add_weighted(-change * factor, &self.weights, &mut self.downhill);

@@ -3,20 +3,15 @@
 use std::sync::Arc;
 
 use strads::Plan;
-use strads::policy::Blocks;
 
-use super::descent::{Block, Effort};
-use super::loss::Loss;
-use super::message::{Start, Task};
+use super::descent::Block;
+use super::message::Task;
+use super::portions::Portions;
 use super::program::SparseRegression;
 use super::scan::{ANCHORS, Look};
 
-/// Work on a block below which handing it over costs more than it saves, in stored entries.
-const WORTH_SHARING: usize = 100_000;
-/// Epochs over the support before blocks are combined.
-const SHARED_EPOCHS: usize = 4;
-/// How often a working set is divided before one worker finishes it.
-pub(super) const SHARED_ROUNDS: usize = 6;
+/// Epochs over the support in a sweep.
+const EPOCHS: usize = 2;
 
 impl SparseRegression {
     pub(super) fn plan_survey(&self, workers: usize) -> Plan<Task> {
@@ -51,42 +46,84 @@ impl SparseRegression {
         Plan::one_each((0..workers).map(|_| Task::Scan(look.clone())))
     }
 
-    pub(super) fn plan_descent(&mut self, workers: usize) -> Plan<Task> {
-        let stored = |&j: &u32| self.design.stored(j as usize) as u64;
-        let cost: u64 = self.working.iter().map(stored).sum();
-        let start = match &self.predictions {
-            None => Start::Residual(Arc::clone(&self.residual)),
-            Some(at) => Start::Predictions(Arc::clone(&self.target.values), Arc::clone(at)),
-        };
-        let divisible = self.settings.loss == Loss::Squared;
-        let shared = divisible
-            && workers > 1
-            && self.shared_rounds < SHARED_ROUNDS
-            && cost as usize > WORTH_SHARING;
-        let (count, effort) = if shared {
-            (workers, Effort::Epochs(SHARED_EPOCHS))
+    pub(super) fn plan_sweep(&mut self) -> Plan<Task> {
+        let working = if self.divided {
+            self.working.clone()
         } else {
-            (1, Effort::Gap(self.goal))
+            self.working.whole()
         };
-        let blocks = Blocks::balanced(self.working.iter().copied(), count, stored);
         let mut plan = Plan::new();
-        for (worker, (mut columns, load)) in blocks.blocks.into_iter().zip(blocks.loads).enumerate()
-        {
-            columns.sort_unstable();
-            let beta = columns.iter().map(|&j| self.beta[j as usize]).collect();
-            let entries = columns.len();
-            let task = Task::Descend {
-                block: Block { columns, beta },
-                start: start.clone(),
+        for (worker, (_, columns, load)) in working.each().enumerate() {
+            let task = Task::Sweep {
+                block: self.block(&columns),
+                residual: Arc::clone(&self.residual),
                 moments: Arc::clone(&self.moments),
                 penalty: self.penalty,
-                effort,
+                epochs: EPOCHS,
+            };
+            plan.assign(worker, task)
+                .costing(load as f64)
+                .holding(columns.len());
+        }
+        plan
+    }
+
+    pub(super) fn plan_newton(&self) -> Plan<Task> {
+        let Some(predictions) = &self.predictions else {
+            unreachable!("the squared loss needs no Newton's method")
+        };
+        let mut plan = Plan::new();
+        let columns = self.working.columns();
+        let task = Task::Newton {
+            block: self.block(columns),
+            labels: Arc::clone(&self.target.values),
+            predictions: Arc::clone(predictions),
+            moments: Arc::clone(&self.moments),
+            penalty: self.penalty,
+            goal: self.goal,
+        };
+        plan.assign(0, task).holding(columns.len());
+        plan
+    }
+
+    /// The products of `columns` with `vector`.
+    pub(super) fn plan_products(&self, columns: &Portions, vector: &Arc<Vec<f64>>) -> Plan<Task> {
+        let mut plan = Plan::new();
+        for (worker, (_, columns, load)) in columns.each().enumerate() {
+            let entries = columns.len();
+            let task = Task::Project {
+                columns,
+                vector: Arc::clone(vector),
+                moments: Arc::clone(&self.moments),
             };
             plan.assign(worker, task)
                 .costing(load as f64)
                 .holding(entries);
         }
         plan
+    }
+
+    /// The sum of `columns`, weighted.
+    pub(super) fn plan_sum(&self, columns: &Portions, weights: &[f64]) -> Plan<Task> {
+        let mut plan = Plan::new();
+        for (worker, (own, columns, load)) in columns.each().enumerate() {
+            let task = Task::Combine {
+                columns,
+                weights: weights[own.clone()].to_vec(),
+                moments: Arc::clone(&self.moments),
+            };
+            plan.assign(worker, task)
+                .costing(load as f64)
+                .holding(own.len());
+        }
+        plan
+    }
+
+    fn block(&self, columns: &[u32]) -> Block {
+        Block {
+            columns: columns.to_vec(),
+            beta: columns.iter().map(|&j| self.beta[j as usize]).collect(),
+        }
     }
 }
 

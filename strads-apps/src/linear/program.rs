@@ -1,23 +1,26 @@
 //! Sparse regression (Lasso, elastic net; squared or logistic loss) as a scheduled program.
 //!
-//! Rounds alternate between two kinds. A *scan* lets every worker look at its columns for those
-//! that violate the optimality conditions most: the next working set. A *descent* minimises over
-//! the working set; its columns are divided among the workers as long as blocks that move at the
-//! same time do not undo each other's work, and go to one worker otherwise. A scan also yields the
-//! duality gap, which is what ends the work at one λ and begins the next.
+//! A *scan* lets every worker look at its columns for those that violate the optimality conditions
+//! most: the next working set. Rounds on the working set follow: *sweeps* of coordinate descent,
+//! its columns divided among the workers as long as blocks that move at the same time do not undo
+//! each other's work; where sweeps creep, steps of the whole support at once ([`super::face`]); and
+//! a *look* after each of them, until the set's own duality gap is small. The next scan yields the
+//! gap over all columns, which is what ends the work at one λ and begins the next.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use strads::{Moved, Plan, Program, Round, Shares};
 
-use super::descent::View;
 use super::design::{Design, Moments, Scaling};
+use super::face::{Face, Stride};
 use super::grid::Grid;
 use super::loss::Loss;
 use super::message::{Share, Task, Worker};
+use super::moving::{products, sum};
 use super::newton::Predictions;
 use super::penalty::Penalty;
+use super::portions::Portions;
 use super::scan::{Found, Part};
 use super::target::{Beginning, Target};
 
@@ -97,11 +100,19 @@ pub struct SparseRegression {
     /// For the logistic loss, whose residual does not say how sure a prediction is.
     pub(super) predictions: Option<Arc<Predictions>>,
     pub(super) anchors: Vec<Arc<Vec<f64>>>,
-    pub(super) working: Vec<u32>,
+    pub(super) working: Portions,
     /// Stored entries of a working set whose descent costs about as much as a scan.
     pub(super) affordable: usize,
-    /// How often the working set was divided; at `SHARED_ROUNDS` it goes to one worker.
-    pub(super) shared_rounds: usize,
+    /// How many workers there are.
+    pub(super) workers: usize,
+    /// Sweeps divide the working set: so far blocks did not undo each other's work.
+    pub(super) divided: bool,
+    /// The last sweep moved nearly as much at its end as at its beginning.
+    pub(super) creeps: bool,
+    /// Iterations of the next face step.
+    pub(super) reach: usize,
+    /// Rounds on this working set that are left.
+    pub(super) patience: usize,
     /// The gap on the working set at which to look at all columns again.
     pub(super) goal: f64,
     pub(super) next: Next,
@@ -113,11 +124,24 @@ pub struct SparseRegression {
 }
 
 /// What kind of round comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Next {
+    /// All columns for the first time.
     Survey,
-    Descend,
+    /// All columns.
     Scan,
+    /// Coordinate descent on the working set.
+    Sweep,
+    /// The gap on the working set.
+    Look,
+    /// The working set by Newton's method.
+    Newton,
+    /// On a face: the image of the direction.
+    Lead(Face),
+    /// On a face: the image's products with the support.
+    Follow(Face),
+    /// On a face: the image of what keeps coefficients from changing their sign.
+    Clip(Stride),
 }
 
 /// Passes over a working set that a descent takes, roughly.
@@ -142,9 +166,13 @@ impl SparseRegression {
             anchors: vec![Arc::clone(&residual)],
             residual,
             predictions: start.predictions.map(Arc::new),
-            working: Vec::new(),
+            working: Portions::default(),
             affordable,
-            shared_rounds: 0,
+            workers: 0,
+            divided: true,
+            creeps: false,
+            reach: 0,
+            patience: 0,
             goal: 0.0,
             next: Next::Survey,
             found: Found::default(),
@@ -184,50 +212,39 @@ impl Program for SparseRegression {
     type Share = Share;
 
     fn schedule(&mut self, round: &mut Round) -> Plan<Task> {
-        match self.next {
-            Next::Survey => self.plan_survey(round.workers()),
-            Next::Scan => self.plan_scan(round.workers()),
-            Next::Descend => self.plan_descent(round.workers()),
+        let workers = round.workers();
+        match &self.next {
+            Next::Survey => {
+                self.workers = workers;
+                self.plan_survey(workers)
+            }
+            Next::Scan => self.plan_scan(workers),
+            Next::Sweep => self.plan_sweep(),
+            Next::Look => self.plan_products(&self.working, &self.residual),
+            Next::Newton => self.plan_newton(),
+            Next::Lead(face) => self.plan_sum(&face.columns, face.direction()),
+            Next::Follow(face) => self.plan_products(&face.columns, face.image()),
+            Next::Clip(stride) => self.plan_sum(&stride.columns, &stride.corrections()),
         }
     }
 
     fn push(worker: &mut Worker, task: Task) -> Share {
-        let design = &worker.design;
-        match task {
-            Task::Survey {
-                residual,
-                scaling,
-                wanted,
-            } => {
-                let (moments, found) = worker.part.survey(design, &residual, scaling, wanted);
-                Share::Surveyed(worker.part.chunks.clone(), moments, found)
-            }
-            Task::Scan(look) => Share::Found(worker.part.scan(design, &look)),
-            Task::Descend {
-                mut block,
-                start,
-                moments,
-                penalty,
-                effort,
-            } => {
-                let view = View {
-                    design,
-                    moments: &moments,
-                    penalty,
-                };
-                let (arrival, descended) = start.descend(view, &mut block, effort);
-                Share::Descended(block, arrival, descended)
-            }
-        }
+        worker.work(task)
     }
 
     fn pull(&mut self, shares: Shares<Self>) -> Moved {
         let before = self.standing.updates;
-        match self.next {
-            _ if shares.done.is_empty() => {}
-            Next::Survey => self.begin(shares),
-            Next::Scan => self.look(shares),
-            Next::Descend => self.commit(shares),
+        if !shares.done.is_empty() {
+            self.next = match std::mem::replace(&mut self.next, Next::Scan) {
+                Next::Survey => self.begin(shares),
+                Next::Scan => self.look(shares),
+                Next::Sweep => self.commit(shares),
+                Next::Look => self.judge(&products(shares)),
+                Next::Newton => self.step(shares),
+                Next::Lead(face) => Next::Follow(face.lead(sum(shares))),
+                Next::Follow(face) => self.follow(face, &products(shares)),
+                Next::Clip(stride) => self.clip(stride, &sum(shares)),
+            };
         }
         Moved {
             updates: self.standing.updates - before,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use strads::policy::{Blocks, MostUrgent};
 
-use super::design::{Design, Moment, Moments, Scaling, survey};
+use super::design::{Design, Moment, Moments, Scaling};
 use super::kernel::vectorised;
 
 /// Columns that are read together; one chunk belongs to one worker.
@@ -91,38 +91,35 @@ impl Part {
         residual: &[f64],
         scaling: Scaling,
         wanted: usize,
-    ) -> (Vec<Moment>, Found) {
+    ) -> (Moments, Found) {
         let rows = design.rows();
-        let mut moments = Vec::with_capacity(self.known.len());
+        let mut moments = Moments::with_capacity(self.known.len(), scaling);
         let mut violators = MostUrgent::new(wanted);
         let mut worst: f64 = 0.0;
-        for chunk in &self.chunks {
-            for (j, (sum, square, product)) in
-                chunk.clone().zip(survey(design, chunk.clone(), residual))
-            {
-                let moment = Moment::of(scaling, rows, sum, square);
-                let matters = moment.square > 0.0;
-                let correlation = if matters {
-                    (product * moment.factor / rows as f64).abs()
-                } else {
-                    0.0
-                };
-                self.known[moments.len()] = correlation;
-                moments.push(moment);
-                worst = worst.max(correlation);
-                violators.offer(j as u32, correlation);
-            }
-        }
-        let computed = moments.len();
-        let violators = violators.into_sorted();
-        (
-            moments,
-            Found {
-                worst,
-                violators,
-                computed,
+        vectorised(
+            #[inline(always)]
+            || {
+                let columns = self.chunks.iter().cloned().flatten();
+                for (known, j) in self.known.iter_mut().zip(columns) {
+                    let (sum, square, product) = design.column(j).sums_and_dot(residual);
+                    let moment = Moment::of(scaling, rows, sum, square);
+                    *known = if moment.square > 0.0 {
+                        (product * moment.factor / rows as f64).abs()
+                    } else {
+                        0.0
+                    };
+                    moments.push(moment, scaling);
+                    worst = worst.max(*known);
+                    violators.offer(j as u32, *known);
+                }
             },
-        )
+        );
+        let found = Found {
+            worst,
+            violators: violators.into_sorted(),
+            computed: self.known.len(),
+        };
+        (moments, found)
     }
 
     /// Finds the columns whose |correlation| exceeds the threshold.
