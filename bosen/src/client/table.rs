@@ -89,7 +89,7 @@ impl Table {
         self.sent[shard.index()].push_back(sent);
     }
 
-    /// Whether all updates of the table have been acknowledged, as far as it remembers.
+    /// The bound on unseen magnitudes, where the consistency has one.
     pub fn bounds_values(&self) -> Option<f64> {
         match self.spec.consistency {
             Consistency::ValueBound { bound } => Some(bound),
