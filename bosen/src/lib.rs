@@ -37,6 +37,7 @@ pub mod consistency;
 pub mod element;
 pub mod message;
 pub mod placement;
+pub mod rounds;
 pub mod rows;
 pub mod rule;
 pub mod shard;
