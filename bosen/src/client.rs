@@ -12,7 +12,7 @@ mod cache;
 mod event;
 mod link;
 mod operations;
-mod pending;
+pub(crate) mod pending;
 mod reads;
 mod receiving;
 mod sending;

@@ -2,6 +2,7 @@
 //! and results out.
 
 use crate::batch::{Batch, Misfit};
+use crate::element::ElementKind;
 use crate::message::{Refusal, ToShard, ToWorker};
 use crate::placement::Positions;
 use crate::rows::RowSet;
@@ -107,6 +108,14 @@ pub enum Failure {
     /// The rows or increments do not fit the table.
     #[error(transparent)]
     Misfit(#[from] Misfit),
+    /// The values are of another type than the table's.
+    #[error("the table holds {table:?}, not {asked:?}")]
+    Kind {
+        /// The table's type.
+        table: ElementKind,
+        /// The type asked for.
+        asked: ElementKind,
+    },
     /// A shard has not been heard of for too long.
     #[error("{0} has not been reached for too long")]
     ShardLost(ShardId),
