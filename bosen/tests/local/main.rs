@@ -43,21 +43,14 @@ const LOSSLESS: [Consistency; 7] = [
     Consistency::Backup { needed: WORKERS },
 ];
 
-/// Runs `program` as each of the workers, in threads; what the last one to end makes of it.
+/// Runs `program` as each of the workers, in threads; nobody leaves before all have ended.
 fn on_threads<T: Send>(program: impl Fn(&local::Worker) -> T + Sync) -> Vec<T> {
-    let (done, program) = (std::sync::Barrier::new(WORKERS as usize), &program);
-    let run = |worker: local::Worker| {
-        let result = program(&worker);
-        done.wait();
-        result
-    };
+    let program = &program;
     std::thread::scope(|scope| {
-        let start = |worker| scope.spawn(|| run(worker));
+        let start = |worker| scope.spawn(move || (program(&worker), worker));
         let threads: Vec<_> = local::open(WORKERS).into_iter().map(start).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
+        let ended: Vec<_> = threads.into_iter().map(|thread| thread.join()).collect();
+        ended.into_iter().map(|end| end.unwrap().0).collect()
     })
 }
 
