@@ -257,6 +257,13 @@ impl<E: Element> Dense<E> {
                     let cells = self.cells(&span, slot, positions.len());
                     add_cells(cells, &from[self.values_of(positions)]);
                 }
+                (Slots::List(list), None) if self.length == 1 => {
+                    let positions = span.positions.clone();
+                    for (&slot, &delta) in list[positions.clone()].iter().zip(&from[positions]) {
+                        let cell = &span.segment.cells[slot as usize - span.segment_start];
+                        cell.store(cell.load().plus(delta));
+                    }
+                }
                 (_, None) => {
                     for (at, slot) in span.slots(slots) {
                         let values = self.values_of(at..at + 1);
@@ -313,6 +320,13 @@ impl<E: Element> Dense<E> {
                     let slot = run.start + positions.start;
                     let cells = self.cells(&span, slot, positions.len());
                     load_cells(cells, &mut into[self.values_of(positions)]);
+                }
+                Slots::List(list) if self.length == 1 => {
+                    let positions = span.positions.clone();
+                    let into = &mut into[positions.clone()];
+                    for (&slot, value) in list[positions].iter().zip(into) {
+                        *value = span.segment.cells[slot as usize - span.segment_start].load();
+                    }
                 }
                 Slots::List(_) => {
                     for (at, slot) in span.slots(slots) {
