@@ -47,6 +47,9 @@ pub enum Consistency {
         /// Workers that complete a round.
         needed: u32,
     },
+    /// As asynchronous, and in one process without any order among those who write: of two
+    /// increments of the same cell at the same time one may be lost. Between processes nothing is.
+    Hogwild,
 }
 
 impl Consistency {
@@ -58,6 +61,7 @@ impl Consistency {
                 clock.back(staleness)
             }
             Consistency::Asynchronous
+            | Consistency::Hogwild
             | Consistency::BoundedDelay { .. }
             | Consistency::ValueBound { .. } => Clock(0),
         }

@@ -4,11 +4,13 @@
 //! elements without decoding them one by one. Integer sums wrap, so that they are exact modulo
 //! 2^n whatever the order in which they are taken.
 
+use crate::local::Cell;
 use bytemuck::Pod;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::sync::atomic::{AtomicU32, AtomicU64};
 
 #[cfg(target_endian = "big")]
 compile_error!("values are little-endian in memory and on the wire");
@@ -46,6 +48,9 @@ pub trait Element: Pod + Default + PartialEq + Debug + Send + Sync + 'static {
     /// The type as a value.
     const KIND: ElementKind;
 
+    /// A cell that threads share.
+    type Cell: Cell<Self>;
+
     /// The sum; wraps for integers.
     fn plus(self, other: Self) -> Self;
 
@@ -60,9 +65,11 @@ pub trait Element: Pod + Default + PartialEq + Debug + Send + Sync + 'static {
 }
 
 macro_rules! element {
-    ($type:ty, $kind:ident, $plus:expr, $negated:expr) => {
+    ($type:ty, $kind:ident, $atomic:ty, $plus:expr, $negated:expr) => {
         impl Element for $type {
             const KIND: ElementKind = ElementKind::$kind;
+
+            type Cell = $atomic;
 
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
@@ -87,10 +94,10 @@ macro_rules! element {
     };
 }
 
-element!(f32, F32, |a, b| a + b, |a: f32| -a);
-element!(f64, F64, |a, b| a + b, |a: f64| -a);
-element!(i32, I32, i32::wrapping_add, i32::wrapping_neg);
-element!(i64, I64, i64::wrapping_add, i64::wrapping_neg);
+element!(f32, F32, AtomicU32, |a, b| a + b, |a: f32| -a);
+element!(f64, F64, AtomicU64, |a, b| a + b, |a: f64| -a);
+element!(i32, I32, AtomicU32, i32::wrapping_add, i32::wrapping_neg);
+element!(i64, I64, AtomicU64, i64::wrapping_add, i64::wrapping_neg);
 
 /// Runs `$body` with `$E` naming the element type of `$kind`.
 macro_rules! with_element {

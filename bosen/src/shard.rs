@@ -10,6 +10,7 @@
 mod table;
 
 use crate::message::{LinkId, PartId, Refusal, Sequence, ToShard, ToWorker};
+use crate::rounds::Live;
 use crate::rows::RowSet;
 use crate::spec::TableSpec;
 use std::collections::BTreeMap;
@@ -89,19 +90,16 @@ impl Roster {
         (0..self.workers.len() as u32).map(WorkerId)
     }
 
-    fn live(&self) -> impl Iterator<Item = WorkerId> + '_ {
-        let here = |(i, worker): (usize, &Worker)| {
-            (worker.standing != Standing::Left).then_some(WorkerId(i as u32))
+    fn live(&self) -> impl Iterator<Item = Live> + '_ {
+        let here = |(worker, state): (WorkerId, &Worker)| {
+            let lost = state.standing == Standing::Lost;
+            (state.standing != Standing::Left).then_some(Live { worker, lost })
         };
-        self.workers.iter().enumerate().filter_map(here)
+        self.all().zip(&self.workers).filter_map(here)
     }
 
     fn received(&self, worker: WorkerId) -> Sequence {
         self.workers[worker.index()].received
-    }
-
-    fn is_lost(&self, worker: WorkerId) -> bool {
-        self.workers[worker.index()].standing == Standing::Lost
     }
 }
 

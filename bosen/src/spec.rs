@@ -111,6 +111,11 @@ impl TableSpec {
         self.layout.kind
     }
 
+    /// Whether all its rows exist from the beginning.
+    pub fn is_range(&self) -> bool {
+        matches!(self.keys, Keys::Range { .. })
+    }
+
     /// Checks that such a table can be.
     pub fn check(&self) -> Result<(), BadSpec> {
         if !self.rule.is_additive() && (self.layout.length.is_none() || !self.kind().is_float()) {

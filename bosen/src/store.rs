@@ -6,7 +6,7 @@
 mod dense;
 mod sparse;
 
-use crate::batch::{Batch, Layout};
+use crate::batch::{Batch, Cells, Layout};
 use crate::element::with_element;
 use crate::rows::{RowId, RowSet};
 use crate::rule::Rule;
@@ -52,6 +52,19 @@ pub fn ranged(layout: Layout, first: u64, len: usize) -> Box<dyn Store> {
         Some(length) => Box::new(DenseStore::<E>::range(first, len, length as usize)),
         None => Box::<SparseStore<E>>::default(),
     })
+}
+
+/// `batch` with `more` added, as far as they concern its rows.
+pub fn sum(layout: Layout, batch: Batch, more: &[Batch]) -> Batch {
+    let same = |other: &Batch| other.cells == Cells::Dense && other.rows.len() == batch.rows.len();
+    if batch.cells == Cells::Dense && more.iter().all(same) {
+        let add = |sum: Batch, more| sum.plus_dense(more, layout.kind);
+        return more.iter().fold(batch, add);
+    }
+    let mut sum = open(layout);
+    sum.add(&batch);
+    more.iter().for_each(|more| sum.add(more));
+    sum.read(&batch.rows)
 }
 
 #[cfg(test)]

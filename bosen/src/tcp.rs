@@ -7,12 +7,13 @@
 //! state machines decide what that means.
 
 mod driver;
+mod gather;
 mod pipe;
 mod server;
 mod worker;
 
 pub use server::{Server, ServerOptions};
-pub use worker::{Worker, WorkerOptions};
+pub use worker::{Handle, Worker, WorkerOptions};
 
 use std::time::Duration;
 
@@ -54,12 +55,4 @@ pub enum TcpError {
     /// A command came to nothing.
     #[error(transparent)]
     Failed(#[from] crate::client::Failure),
-    /// The values are of another type than the table's.
-    #[error("the table holds {table:?}, not {asked:?}")]
-    Kind {
-        /// The table's type.
-        table: crate::element::ElementKind,
-        /// The type asked for.
-        asked: crate::element::ElementKind,
-    },
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// From this many rows on, increments of the same set of rows are summed as a whole.
 const LARGE_ROWS: usize = 64;
 
-pub(super) struct Pending {
+pub struct Pending {
     layout: Layout,
     small: Box<dyn Store>,
     large: Vec<Batch>,

@@ -5,7 +5,7 @@ use super::cache::{Cache, State};
 use super::operations::Operations;
 use super::pending::Pending;
 use super::{Command, Ticket};
-use crate::batch::{Batch, Cells};
+use crate::batch::Batch;
 use crate::consistency::Consistency;
 use crate::message::{Refusal, Sequence};
 use crate::placement::{Part, split};
@@ -89,7 +89,7 @@ impl Table {
         self.sent[shard.index()].push_back(sent);
     }
 
-    /// Whether all updates of the table have been acknowledged, as far as it remembers.
+    /// The bound on unseen magnitudes, where the consistency has one.
     pub fn bounds_values(&self) -> Option<f64> {
         match self.spec.consistency {
             Consistency::ValueBound { bound } => Some(bound),
@@ -183,7 +183,7 @@ impl Table {
             let part = sent.batch.within(self.spec.layout, rows);
             own.extend(part.and_then(|part| part.retain(self.spec.layout, lacks)));
         }
-        self.sum(batch, own)
+        store::sum(self.spec.layout, batch, &own)
     }
 
     /// A part of a read that goes past the cache, with the worker's own updates that it lacks.
@@ -198,7 +198,7 @@ impl Table {
             .filter_map(|sent| sent.batch.within(self.spec.layout, &batch.rows))
             .collect();
         own.extend(self.pending.within(&batch.rows));
-        self.sum(batch, own)
+        store::sum(self.spec.layout, batch, &own)
     }
 
     pub fn count_lag(&mut self, lag: u64) {
@@ -209,19 +209,5 @@ impl Table {
             self.staleness.resize(lag + 1, 0);
         }
         self.staleness[lag] += 1;
-    }
-
-    fn sum(&self, batch: Batch, own: Vec<Batch>) -> Batch {
-        let same =
-            |other: &Batch| other.cells == Cells::Dense && other.rows.len() == batch.rows.len();
-        if batch.cells == Cells::Dense && own.iter().all(same) {
-            return own
-                .iter()
-                .fold(batch, |sum, own| sum.plus_dense(own, self.spec.kind()));
-        }
-        let mut sum = store::open(self.spec.layout);
-        sum.add(&batch);
-        own.iter().for_each(|own| sum.add(own));
-        sum.read(&batch.rows)
     }
 }

@@ -8,11 +8,11 @@ use super::{Outbox, Roster};
 use crate::batch::Batch;
 use crate::element::freeze;
 use crate::message::{PartId, Refusal, Sequence, ToWorker};
+use crate::rounds::{Live, Rounds, effects};
 use crate::rows::{RowId, RowSet};
 use crate::spec::{Keys, TableSpec};
 use crate::store::{self, Store};
 use rustc_hash::FxHashSet;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use strads_common::ids::{Clock, TableId, WorkerId};
 
@@ -22,19 +22,13 @@ pub const ANSWER_LIMIT_BYTES: u64 = 64 << 20;
 pub(super) struct Table {
     spec: TableSpec,
     rows: Box<dyn Store>,
-    /// The round that each worker is in.
-    clocks: Vec<Clock>,
-    /// Complete rounds.
-    clock: Clock,
-    /// Increments of incomplete rounds, in the order in which they will be summed.
-    rounds: BTreeMap<(Clock, WorkerId), Vec<Batch>>,
+    rounds: Rounds,
     /// Increments since the table clock last moved, where rows move only with it.
     changes: Box<dyn Store>,
     subscriptions: Vec<FxHashSet<u64>>,
     /// The last update of each worker that is part of the rows, where rows move with the clock.
     includes: Vec<Sequence>,
     waiting: Vec<Waiting>,
-    discarded: u64,
 }
 
 /// A read that needs a later table clock.
@@ -54,14 +48,11 @@ impl Table {
         Table {
             spec,
             rows,
-            clocks: vec![Clock(0); workers],
-            clock: Clock(0),
-            rounds: BTreeMap::new(),
+            rounds: Rounds::new(workers),
             changes: store::open(spec.layout),
             subscriptions: vec![FxHashSet::default(); workers],
             includes: vec![Sequence(0); workers],
             waiting: Vec::new(),
-            discarded: 0,
         }
     }
 
@@ -70,11 +61,11 @@ impl Table {
     }
 
     pub fn clock(&self) -> Clock {
-        self.clock
+        self.rounds.clock()
     }
 
     pub fn discarded(&self) -> u64 {
-        self.discarded
+        self.rounds.discarded()
     }
 
     /// The rows with everything that has arrived.
@@ -84,8 +75,7 @@ impl Table {
         all.add(&self.changes.read(rows));
         for batch in self
             .rounds
-            .values()
-            .flatten()
+            .held()
             .filter_map(|batch| batch.within(self.spec.layout, rows))
         {
             all.add(&batch);
@@ -99,10 +89,8 @@ impl Table {
             self.changes.add(&batch);
         } else if !self.spec.consistency.applies_whole_rounds() {
             apply(self.rows.as_mut(), &self.spec, &batch);
-        } else if clock < self.clock {
-            self.discarded += 1;
         } else {
-            self.rounds.entry((clock, worker)).or_default().push(batch);
+            self.rounds.hold(worker, clock, batch);
         }
     }
 
@@ -115,23 +103,26 @@ impl Table {
         roster: &Roster,
         out: &mut Outbox,
     ) {
-        let own = &mut self.clocks[worker.index()];
-        *own = clock.max(*own);
+        self.rounds.begin(worker, clock);
         self.advance(id, roster, out);
     }
 
     /// Completes the rounds that can be, and answers the reads that waited for them.
     pub fn advance(&mut self, id: TableId, roster: &Roster, out: &mut Outbox) {
-        let target = self.reached(roster);
-        if target <= self.clock {
+        let live: Vec<Live> = roster.live().collect();
+        let Some(complete) = self.rounds.complete(self.spec.consistency, &live) else {
             return;
+        };
+        for batch in complete
+            .into_iter()
+            .flat_map(|round| effects(&self.spec, round))
+        {
+            apply(self.rows.as_mut(), &self.spec, &batch);
         }
-        self.complete_rounds(target, roster);
-        self.clock = target;
         if self.spec.consistency.pushes() {
             self.publish(id, roster, out);
         }
-        let clock = self.clock;
+        let clock = self.clock();
         let ready: Vec<Waiting> = self
             .waiting
             .extract_if(.., |waiting| waiting.need <= clock)
@@ -141,59 +132,6 @@ impl Table {
         } in ready
         {
             self.answer(id, worker, part, &rows, roster, out);
-        }
-    }
-
-    /// The number of rounds that enough workers have finished.
-    fn reached(&self, roster: &Roster) -> Clock {
-        let mut clocks: Vec<Clock> = roster
-            .live()
-            .map(|worker| self.clocks[worker.index()])
-            .collect();
-        clocks.sort_unstable_by(|a, b| b.cmp(a));
-        let quorum = self.spec.consistency.quorum(clocks.len());
-        quorum
-            .checked_sub(1)
-            .map_or(self.clock, |last| clocks[last])
-    }
-
-    /// Makes the increments of the rounds before `target` part of the rows.
-    fn complete_rounds(&mut self, target: Clock, roster: &Roster) {
-        let later = self.rounds.split_off(&(target, WorkerId(0)));
-        let mut complete = std::mem::replace(&mut self.rounds, later)
-            .into_iter()
-            .peekable();
-        while let Some(&((round, _), _)) = complete.peek() {
-            let of_round =
-                std::iter::from_fn(|| complete.next_if(|((clock, _), _)| *clock == round));
-            self.complete_round(round, of_round.collect(), roster);
-        }
-    }
-
-    /// Sums what workers that have finished `round`, or have left, did in it; a part of a round
-    /// is worth nothing to a backup round.
-    fn complete_round(
-        &mut self,
-        round: Clock,
-        batches: Vec<((Clock, WorkerId), Vec<Batch>)>,
-        roster: &Roster,
-    ) {
-        let mut finished = Vec::new();
-        for ((_, worker), batches) in batches {
-            let has_finished = self.clocks[worker.index()] > round;
-            match has_finished || !roster.live().any(|live| live == worker) {
-                true => finished.extend(batches),
-                false => self.discarded += batches.len() as u64,
-            }
-        }
-        if self.spec.rule.is_additive() {
-            return finished.iter().for_each(|batch| self.rows.add(batch));
-        }
-        // One step for the whole round, with the sum of its gradients.
-        let mut sum = store::open(self.spec.layout);
-        finished.iter().for_each(|batch| sum.add(batch));
-        if let Some(gradient) = sum.drain() {
-            self.rows.step(&gradient, self.spec.rule);
         }
     }
 
@@ -224,7 +162,7 @@ impl Table {
                 worker,
                 ToWorker::Changes {
                     table: id,
-                    fresh: self.clock,
+                    fresh: self.rounds.clock(),
                     includes,
                     whole,
                     batch,
@@ -272,7 +210,7 @@ impl Table {
                 },
             );
         }
-        if need <= self.clock {
+        if need <= self.clock() {
             return self.answer(id, worker, part, &rows, roster, out);
         }
         self.waiting.push(Waiting {
@@ -321,7 +259,7 @@ impl Table {
             ToWorker::Rows {
                 part,
                 table: id,
-                fresh: self.clock,
+                fresh: self.rounds.clock(),
                 includes,
                 batch,
             },
@@ -330,23 +268,11 @@ impl Table {
 
     /// Refuses the reads that wait for a worker that is lost.
     pub fn refuse_hopeless(&mut self, id: TableId, roster: &Roster, out: &mut Outbox) {
-        let quorum = self.spec.consistency.quorum(roster.live().count());
-        let hopeless = |waiting: &Waiting| {
-            let missing: Vec<WorkerId> = roster
-                .live()
-                .filter(|worker| self.clocks[worker.index()] < waiting.need)
-                .collect();
-            let reachable = roster.live().count()
-                - missing
-                    .iter()
-                    .filter(|worker| roster.is_lost(**worker))
-                    .count();
-            let culprit = missing.into_iter().find(|worker| roster.is_lost(*worker));
-            culprit.filter(|_| reachable < quorum)
-        };
+        let live: Vec<Live> = roster.live().collect();
         let mut keep = Vec::with_capacity(self.waiting.len());
         for waiting in std::mem::take(&mut self.waiting) {
-            match hopeless(&waiting) {
+            let (consistency, need) = (self.spec.consistency, waiting.need);
+            match self.rounds.hopeless(consistency, &live, need) {
                 None => keep.push(waiting),
                 Some(lost) => {
                     let (part, reason) = (Some(waiting.part), Refusal::WorkerLost(lost));

@@ -36,6 +36,19 @@ impl<E: Element> Row<E> {
 }
 
 impl<E: Element> SparseStore<E> {
+    /// Adds to some cells of one row.
+    pub fn add_row(&mut self, key: u64, columns: &[u32], values: &[E]) {
+        let row = self.rows.entry(key).or_default();
+        let cells = columns.iter().zip(values);
+        cells.for_each(|(&column, &delta)| row.add(column, delta));
+    }
+
+    /// The columns and values of one row, if it is there.
+    pub fn row(&self, key: u64) -> Option<(&[u32], &[E])> {
+        let row = self.rows.get(&key)?;
+        Some((&row.columns, &row.values))
+    }
+
     fn each_row(&mut self, batch: &Batch, mut f: impl FnMut(&mut Row<E>, &[u32], &[E])) {
         let Cells::Sparse { ends, columns } = &batch.cells else {
             unreachable!("a dense batch does not pass the check of a sparse layout")

@@ -1,13 +1,13 @@
 //! A worker's end of the store over TCP: commands in, results out, sockets behind.
 
 use super::driver::Driver;
+use super::gather::{gather, gather_batch};
 use super::pipe::{self, Queue};
 use super::{TcpError, Timing};
 use crate::batch::Batch;
 use crate::client::{Client, Command, Event, Failure, Limits, Outcome, Output, Piece, Ticket};
-use crate::element::{Element, view};
+use crate::element::Element;
 use crate::message::ToShard;
-use crate::placement::Positions;
 use crate::rows::RowSet;
 use crate::spec::TableSpec;
 use crate::wire::{Outgoing, Recalled, Remembered, read_to_worker};
@@ -172,6 +172,14 @@ impl Worker {
         }
     }
 
+    /// Rows, dense or sparse.
+    pub fn get_batch(&self, table: TableId, rows: &Arc<RowSet>) -> Result<Batch, TcpError> {
+        let handle = self.prefetch(table, rows)?;
+        let pieces = self.wait_for_pieces(handle)?;
+        let layout = self.desk.lock().tables[&table].layout;
+        Ok(gather_batch(pieces, rows, layout))
+    }
+
     /// Begins the next clock of `table`.
     pub fn clock(&self, table: TableId) -> Result<Clock, TcpError> {
         match self.command(table, Command::Clock)? {
@@ -208,10 +216,11 @@ impl Worker {
     fn check_kind<E: Element>(&self, table: TableId) -> Result<(), TcpError> {
         match self.desk.lock().tables.get(&table) {
             None => Err(Failure::NoTable(table).into()),
-            Some(spec) if spec.kind() != E::KIND => Err(TcpError::Kind {
+            Some(spec) if spec.kind() != E::KIND => Err(Failure::Kind {
                 table: spec.kind(),
                 asked: E::KIND,
-            }),
+            }
+            .into()),
             Some(_) => Ok(()),
         }
     }
@@ -238,45 +247,6 @@ impl Drop for Worker {
         // The shards find out by themselves if this does not reach them.
         let ticket = self.desk.give(|ticket| Event::Leave { ticket });
         let _ = self.result(ticket);
-    }
-}
-
-/// Puts pieces of dense rows where they belong.
-fn gather<E: Element>(pieces: &[Piece], rows: usize, length: usize) -> Vec<E> {
-    let in_order = pieces
-        .iter()
-        .all(|piece| matches!(piece.positions, Positions::Run(_)))
-        && pieces
-            .windows(2)
-            .all(|pair| start(&pair[0]) < start(&pair[1]));
-    if in_order {
-        let mut values = Vec::with_capacity(rows * length);
-        pieces
-            .iter()
-            .for_each(|piece| values.extend_from_slice(&view::<E>(&piece.batch.values)));
-        return values;
-    }
-    let mut values = vec![E::default(); rows * length];
-    for piece in pieces {
-        let from = view::<E>(&piece.batch.values);
-        match &piece.positions {
-            Positions::Run(run) => {
-                values[run.start * length..run.end * length].copy_from_slice(&from)
-            }
-            Positions::List(list) => {
-                for (&position, row) in list.iter().zip(from.chunks_exact(length.max(1))) {
-                    values[position * length..(position + 1) * length].copy_from_slice(row);
-                }
-            }
-        }
-    }
-    values
-}
-
-fn start(piece: &Piece) -> usize {
-    match &piece.positions {
-        Positions::Run(run) => run.start,
-        Positions::List(list) => list[0],
     }
 }
 

@@ -1,8 +1,6 @@
 //! Peers that do not behave: each is refused or cut off, and a well-behaved worker beside it goes
 //! on undisturbed.
 
-#![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
-
 use super::{TABLE, range, secret, servers, worker};
 use bosen::consistency::Consistency;
 use bosen::spec::TableSpec;

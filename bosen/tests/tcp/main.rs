@@ -226,6 +226,6 @@ fn a_table_is_what_its_first_creator_says() {
     );
     assert!(matches!(
         first.get::<i64>(TABLE, &range(1)),
-        Err(TcpError::Kind { .. })
+        Err(TcpError::Failed(Failure::Kind { .. }))
     ));
 }
