@@ -4,6 +4,9 @@
 
 pub mod auth;
 pub mod frame;
+pub mod hostfile;
+pub mod hostrange;
 pub mod ids;
+pub mod members;
 pub mod random;
 pub mod socket;
