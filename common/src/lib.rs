@@ -3,6 +3,7 @@
 //! A thing lives here when a second crate needs it, and knows nothing of the crates above.
 
 pub mod auth;
+pub mod channel;
 pub mod frame;
 pub mod hostfile;
 pub mod hostrange;
@@ -10,3 +11,4 @@ pub mod ids;
 pub mod members;
 pub mod random;
 pub mod socket;
+mod tls;
