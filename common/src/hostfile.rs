@@ -4,7 +4,7 @@
 //! node01                    # started over ssh, a worker for each core
 //! me@node02 slots=8         # as this user, with eight workers; max-slots=N is accepted
 //! node03:8                  # the same: up to 1023 it is a number of slots,
-//! node04:7000               # and from 1024 on the port of a node that runs already
+//! node04:7000 slots=2       # and from 1024 on the port of a node that runs already
 //! node[05-16] slots=4       # twelve hosts
 //! [2001:db8::7]:8           # an IPv6 address takes brackets where something follows
 //! 0 10.0.0.1 9999           # Petuum's `id ip port`: started over ssh, listens on that port
@@ -37,7 +37,7 @@ pub struct Host {
     pub user: Option<String>,
     /// A name or an address, as ssh takes it.
     pub name: String,
-    /// How many workers it has; without it, one for each core.
+    /// How many workers it has; without it, one for each core, and one on a node that runs already.
     pub slots: Option<u16>,
     /// How its node comes about.
     pub start: Start,
@@ -113,8 +113,8 @@ pub enum Kind {
     /// The value of an option.
     #[error("{0:?}; expected a number of slots from 1 to 65535")]
     Slots(String),
-    /// Slots are given twice, or for a node that runs already and knows them itself.
-    #[error("slots are given twice, or for a node that runs already")]
+    /// Slots are given twice.
+    #[error("slots are given twice")]
     TwoSlots,
     /// Brackets in a name.
     #[error("{0}")]
@@ -267,9 +267,7 @@ fn plain_line(words: &[&str]) -> Result<Vec<Host>, Kind> {
         let wrong = || Kind::Slots((*option).to_owned());
         let number = value.parse().ok().filter(|&number: &u16| number > 0);
         match name {
-            "slots" if slots.is_some() || matches!(start, Start::Running { .. }) => {
-                return Err(Kind::TwoSlots);
-            }
+            "slots" if slots.is_some() => return Err(Kind::TwoSlots),
             "slots" => slots = Some(number.ok_or_else(wrong)?),
             // How far a scheduler may overload the host; nothing here does.
             "max-slots" | "max_slots" => drop(number.ok_or_else(wrong)?),

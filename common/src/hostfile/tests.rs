@@ -19,7 +19,7 @@ fn host(name: &str) -> Host {
 
 #[test]
 fn all_forms_are_read() {
-    let text = "# a comment\n\n node01 # first\nme@node02 slots=8 max-slots=16\nnode03:8\nnode04:7000\n\
+    let text = "# a comment\n\n node01 # first\nme@node02 slots=8 max-slots=16\nnode03:8\nnode04:7000 slots=3\n\
                 node[09-10] slots=2\n10.0.0.1:1023\n10.0.0.2:1024\n[2001:db8::7]:8\n2001:db8::8\r\n[::1]\n";
     let running = |name, port| Host {
         start: Start::Running { port },
@@ -36,7 +36,10 @@ fn all_forms_are_read() {
             ..slots("node02", 8)
         },
         slots("node03", 8),
-        running("node04", 7000),
+        Host {
+            slots: Some(3),
+            ..running("node04", 7000)
+        },
         slots("node09", 2),
         slots("node10", 2),
         slots("10.0.0.1", 1023),
@@ -75,7 +78,6 @@ fn a_bad_line_says_where_and_what_was_expected() {
         ("node slots", "expected a number of slots"),
         ("node max-slots=x", "expected a number of slots"),
         ("node:3 slots=4", "slots are given twice"),
-        ("node:7000 slots=4", "slots are given twice"),
         ("node cpus=4", "expected slots=N"),
         ("node[1-", "brackets do not match"),
         ("node[2-1]", "ends before it begins"),
