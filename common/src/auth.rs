@@ -9,7 +9,7 @@
 //! The messages have fixed lengths, so that a stranger makes nobody allocate; the nonces are
 //! fresh, so that a recorded exchange is worth nothing; the two proofs differ, so that one cannot
 //! be sent back. It says who began to talk and does not hide or seal what follows: on a network
-//! with others on it, that is TLS's part.
+//! with others on it, that is TLS's part ([`crate::channel`]).
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -21,9 +21,12 @@ const GREETING: &[u8; 8] = b"STRADS\0\x01";
 const NONCE_BYTES: usize = 32;
 const PROOF_BYTES: usize = 32;
 
-/// A job's secret.
+/// A job's secret, and whether links that leave the host are sealed with it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret([u8; 32]);
+pub struct Secret {
+    bytes: [u8; 32],
+    clear: bool,
+}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,26 +49,79 @@ pub enum AuthError {
     /// The peer does not know the secret.
     #[error("the peer does not know the job's secret")]
     Proof,
+    /// The peer speaks plain text on a link that has to be sealed.
+    #[error(
+        "the peer speaks plain text on a link that leaves the host; \
+         both ends seal such links, or both are told --no-tls"
+    )]
+    PlainText,
+    /// The seal could not be made.
+    #[error("TLS: {0}; both ends need the same secret, and --no-tls is for both or for none")]
+    Tls(io::Error),
 }
 
 impl Secret {
     /// A new secret, from the system's randomness.
     pub fn generate() -> Result<Secret, AuthError> {
-        Ok(Secret(random()?))
+        Ok(Secret::from_bytes(random()?))
     }
 
     /// The secret with these bytes.
     pub fn from_bytes(bytes: [u8; 32]) -> Secret {
-        Secret(bytes)
+        Secret {
+            bytes,
+            clear: false,
+        }
     }
 
     /// The bytes, to be handed to the job's other processes by a safe way.
     pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
+    }
+
+    /// The secret that is written as 64 hexadecimal digits, with white space round them.
+    pub fn from_hexadecimal(text: &str) -> Option<Secret> {
+        let digits = text.trim().as_bytes();
+        let mut bytes = [0; 32];
+        if digits.len() != 2 * bytes.len() {
+            return None;
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |at: usize| char::from(pair[at]).to_digit(16);
+            *byte = (digit(0)? << 4 | digit(1)?) as u8;
+        }
+        Some(Secret::from_bytes(bytes))
+    }
+
+    /// The bytes as 64 hexadecimal digits.
+    pub fn to_hexadecimal(&self) -> String {
+        self.bytes
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
+    /// The same secret, for a job whose links all go without TLS.
+    pub fn in_clear(self) -> Secret {
+        Secret {
+            clear: true,
+            ..self
+        }
+    }
+
+    /// Whether links that leave the host go without TLS too.
+    pub fn is_clear(&self) -> bool {
+        self.clear
+    }
+
+    /// Bytes for another use, from which neither the secret nor those of a third use can be told.
+    pub(crate) fn derive(&self, purpose: &str) -> [u8; 32] {
+        self.mac(purpose, &[], &[]).finalize().into_bytes().into()
     }
 
     fn mac(&self, role: &str, caller: &[u8], listener: &[u8]) -> Hmac<Sha256> {
-        let mac = Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
+        let mac =
+            Hmac::<Sha256>::new_from_slice(&self.bytes).expect("HMAC takes keys of any length");
         mac.chain_update(role)
             .chain_update(caller)
             .chain_update(listener)

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod bosen_bench;
+pub mod cluster;
 pub mod console;
 pub mod demo;
 pub mod failure;

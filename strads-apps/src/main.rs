@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use strads_apps::bosen_bench;
+use strads_apps::cluster::node;
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
 use strads_apps::{demo, generate, lda, mf};
@@ -38,6 +39,7 @@ enum Command {
     Mf(mf::Args),
     Gen(generate::Args),
     Demo(demo::Args),
+    Node(node::Args),
     /// Topics of documents: latent Dirichlet allocation
     Lda(lda::Args),
     /// The parameter store by itself
@@ -70,6 +72,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Mf(args) => mf::run(args),
         Command::Gen(args) => generate::run(&args),
         Command::Demo(args) => demo::run(&args),
+        Command::Node(args) => node::run(&args),
         Command::Lda(args) => lda::run(&args),
         Command::Bosen(BosenCommand::Bench(args)) => bosen_bench::run(args),
     }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard};
+use strads_common::channel::{Reading, Writing};
 use strads_common::frame::{FrameDecoder, FrameError, HEADER_BYTES, padding};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::codec::FramedRead;
@@ -90,7 +90,7 @@ impl<M> Queue<M> {
 
 /// Writes what comes into `queue` until the connection ends; keeps it alive meanwhile.
 pub async fn write<M>(
-    mut half: OwnedWriteHalf,
+    mut half: Writing,
     queue: &Queue<M>,
     timing: Timing,
     mut encode: impl FnMut(&M) -> Outgoing,
@@ -130,7 +130,8 @@ pub async fn write_frames(
     while !parts.is_empty() {
         write_some(half, &mut parts).await?;
     }
-    Ok(())
+    // What a seal has taken has not left yet.
+    half.flush().await
 }
 
 async fn write_some(
@@ -158,7 +159,7 @@ async fn write_some(
 }
 
 /// The frames that come in, up to `limit` bytes of body each.
-pub fn frames(half: OwnedReadHalf, limit: u32) -> FramedRead<OwnedReadHalf, FrameDecoder> {
+pub fn frames(half: Reading, limit: u32) -> FramedRead<Reading, FrameDecoder> {
     FramedRead::with_capacity(
         half,
         FrameDecoder { limit },
@@ -168,7 +169,7 @@ pub fn frames(half: OwnedReadHalf, limit: u32) -> FramedRead<OwnedReadHalf, Fram
 
 /// The next frame that says something; an error if there is no sign of life in time.
 pub async fn next_frame(
-    frames: &mut FramedRead<OwnedReadHalf, FrameDecoder>,
+    frames: &mut FramedRead<Reading, FrameDecoder>,
     timing: Timing,
 ) -> Result<strads_common::frame::Frame, FrameError> {
     use tokio_util::codec::Decoder;

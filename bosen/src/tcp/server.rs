@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use strads_common::auth::Secret;
+use strads_common::channel::{self, Reading, Writing};
 use strads_common::ids::{ShardId, WorkerId};
 use strads_common::socket;
 use tokio::net::TcpStream;
@@ -193,20 +194,13 @@ enum Refused {
     NoSuchWorker(WorkerId),
 }
 
-type Frames = tokio_util::codec::FramedRead<
-    tokio::net::tcp::OwnedReadHalf,
-    strads_common::frame::FrameDecoder,
->;
+type Frames = tokio_util::codec::FramedRead<Reading, strads_common::frame::FrameDecoder>;
 
 impl Service {
     /// Finds out who a caller is.
-    async fn meet(
-        &self,
-        mut stream: TcpStream,
-    ) -> Result<((Frames, tokio::net::tcp::OwnedWriteHalf), WorkerId), Refused> {
+    async fn meet(&self, stream: TcpStream) -> Result<((Frames, Writing), WorkerId), Refused> {
         socket::prepare(&stream, self.options.timing.silence)?;
-        self.options.secret.listen(&mut stream).await?;
-        let (reading, writing) = stream.into_split();
+        let (reading, writing) = channel::accept(stream, &self.options.secret).await?;
         let mut frames = pipe::frames(reading, HELLO_LIMIT);
         let hello = pipe::next_frame(&mut frames, self.options.timing)
             .await?
@@ -246,11 +240,7 @@ impl Service {
     }
 
     /// Serves a worker's connection until it ends.
-    async fn attend(
-        &self,
-        (frames, writing): (Frames, tokio::net::tcp::OwnedWriteHalf),
-        worker: WorkerId,
-    ) {
+    async fn attend(&self, (frames, writing): (Frames, Writing), worker: WorkerId) {
         let link = LinkId(self.links.replace(self.links.get() + 1));
         let queue = Queue::new();
         self.replace_queue(link, worker, queue.clone());

@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use strads_common::auth::Secret;
+use strads_common::channel::{self, Reading, Writing};
 use strads_common::ids::{Clock, ShardId, TableId, WorkerId};
 use strads_common::socket;
 use tokio::net::TcpStream;
@@ -304,7 +305,7 @@ impl Desk {
         }
     }
 
-    async fn connect(&self, shard: ShardId) -> io::Result<TcpStream> {
+    async fn connect(&self, shard: ShardId) -> io::Result<(Reading, Writing)> {
         let WorkerOptions {
             worker,
             workers,
@@ -313,19 +314,19 @@ impl Desk {
             timing,
             ..
         } = &self.options;
-        let mut stream = TcpStream::connect(shards[shard.index()]).await?;
+        let stream = TcpStream::connect(shards[shard.index()]).await?;
         socket::prepare(&stream, timing.silence)?;
-        secret.call(&mut stream).await.map_err(io::Error::other)?;
+        let called = channel::call(stream, secret).await;
+        let (reading, mut writing) = called.map_err(io::Error::other)?;
         let hello = Outgoing::hello(*worker, *workers, shard.0, shards.len() as u32);
-        pipe::write_frames(&mut stream, std::iter::once(hello)).await?;
-        Ok(stream)
+        pipe::write_frames(&mut writing, std::iter::once(hello)).await?;
+        Ok((reading, writing))
     }
 
     /// Moves messages until the connection ends; returns why it did.
-    async fn attend(&self, stream: TcpStream, shard: ShardId) -> io::Error {
+    async fn attend(&self, (reading, writing): (Reading, Writing), shard: ShardId) -> io::Error {
         let queue = Queue::new();
         self.lock().queues[shard.index()] = Some(queue.clone());
-        let (reading, writing) = stream.into_split();
         let mut known = Remembered::default();
         let writing = pipe::write(writing, &queue, self.options.timing, |message| {
             Outgoing::to_shard(message, &mut known)
@@ -339,7 +340,7 @@ impl Desk {
         error
     }
 
-    async fn read(&self, half: tokio::net::tcp::OwnedReadHalf, shard: ShardId) -> io::Result<()> {
+    async fn read(&self, half: Reading, shard: ShardId) -> io::Result<()> {
         let mut frames = pipe::frames(half, pipe::BODY_LIMIT);
         let mut known = Recalled::default();
         loop {

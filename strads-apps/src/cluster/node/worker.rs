@@ -1,0 +1,79 @@
+//! The inner process of a node: it listens on the host's address, and does what the job is for.
+
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+use strads_common::auth::Secret;
+
+use super::vigil::read_job;
+use crate::cluster::job::{Job, Purpose, Ready, Said, VERSION};
+use crate::failure::Failure;
+
+/// Takes the job from standard input and does it; ends when that input ends.
+pub fn under_vigil() -> Result<(), Failure> {
+    let job = read_job(&mut io::stdin().lock())?;
+    thread::spawn(|| {
+        let mut bytes = [0; 64];
+        while matches!(io::stdin().read(&mut bytes), Ok(1..)) {}
+        // The vigil has been killed, and nobody else can end this process.
+        std::process::exit(1);
+    });
+    let secret = job
+        .secret()
+        .ok_or_else(|| Failure::input("the job's secret is not 64 hexadecimal digits"))?;
+    let listener = listen(&job)?;
+    let workers = job.workers.unwrap_or_else(cores);
+    let address = listener.local_addr().map_err(Failure::world)?;
+    let ready = Said::Ready(Ready {
+        address,
+        workers,
+        version: VERSION.to_owned(),
+    });
+    println!("{}", ready.line());
+    work(listener, &secret, job.purpose)
+}
+
+/// Listens where it is told, and takes one job after the other.
+pub fn by_hand(address: SocketAddr, secret: Secret, workers: Option<usize>) -> Result<(), Failure> {
+    let listener = TcpListener::bind(address)
+        .map_err(|error| Failure::input(format!("{address}: {error}")))?;
+    let address = listener.local_addr().map_err(Failure::world)?;
+    let workers = workers.unwrap_or_else(cores);
+    eprintln!("listening on {address} with {workers} workers; write into the hostfile:");
+    println!("{address} slots={workers}");
+    work(listener, &secret, Purpose::Train)
+}
+
+/// Does what the job is for, until the process ends. `strads::cluster::serve` goes here.
+fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), Failure> {
+    match purpose {
+        Purpose::Train | Purpose::Check => {
+            for stream in listener.incoming() {
+                let _ = (stream, secret);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// How many workers a host has if nobody says.
+fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Listens on the first of the job's addresses that this host has.
+fn listen(job: &Job) -> Result<TcpListener, Failure> {
+    let mut refusals = Vec::new();
+    for &address in &job.listen {
+        match TcpListener::bind((address, job.port)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => refusals.push(format!("{address} port {}: {error}", job.port)),
+        }
+    }
+    Err(Failure::world(format!(
+        "cannot listen on an address of this host: {}\n\
+         Write the host's own address into the hostfile, one that the other hosts can reach.",
+        refusals.join("; ")
+    )))
+}
