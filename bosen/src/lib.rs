@@ -32,9 +32,11 @@
 //! ```
 
 pub mod batch;
+pub mod broadcast;
 pub mod client;
 pub mod consistency;
 pub mod element;
+pub mod factors;
 pub mod message;
 pub mod placement;
 pub mod rows;
@@ -44,4 +46,5 @@ pub mod sim;
 pub mod spec;
 pub mod store;
 pub mod tcp;
+pub mod topology;
 pub mod wire;

@@ -6,8 +6,8 @@
 //! send signs of life; one that hears nothing for [`Timing::silence`] ends the connection, and the
 //! state machines decide what that means.
 
-mod driver;
-mod pipe;
+pub(crate) mod driver;
+pub(crate) mod pipe;
 mod server;
 mod worker;
 
