@@ -412,7 +412,7 @@ impl Peer {
         let Some(&last) = lost.last() else {
             return;
         };
-        for worker in lost {
+        for worker in self.view.lost().chain(lost).collect::<Vec<_>>() {
             let whole = self.streams[worker.index()].fence();
             self.view.lose(worker, whole);
         }

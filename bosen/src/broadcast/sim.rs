@@ -250,18 +250,7 @@ impl Simulation {
     fn connect(&mut self, a: WorkerId, b: WorkerId) -> Option<Happening> {
         self.connecting.remove(&(a, b));
         let dead = self.crashed.contains(&a) || self.crashed.contains(&b);
-        let wants = |a: WorkerId, b| self.peers[a.index()].neighbours().any(|other| other == b);
-        let (one, other) = (wants(a, b), wants(b, a));
         if dead || self.connections.contains_key(&(a, b)) {
-            return None;
-        }
-        if !(one && other) {
-            // One of them has not heard yet who its neighbours are.
-            let retry = self.delay() + TICK;
-            if one || other {
-                self.connecting.insert((a, b));
-                self.plan(self.now + retry, Agenda::Connect(a, b));
-            }
             return None;
         }
         self.made += 1;

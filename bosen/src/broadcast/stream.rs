@@ -130,9 +130,17 @@ impl Stream {
         self.kept.iter().flat_map(|assembly| &assembly.pieces)
     }
 
-    /// The origin is lost: nothing more is handed out until it is agreed on what counts.
+    /// Somebody is lost, and this origin too: how much of it this worker has, for the others to
+    /// know. Nothing more is handed out until it is agreed on what counts; if that was agreed on
+    /// before and not all of it has come, those who had it may be lost now.
     pub fn fence(&mut self) -> Clock {
-        *self.fence.get_or_insert(self.whole)
+        match self.end {
+            Some(end) if self.whole >= end => end,
+            _ => {
+                self.end = None;
+                *self.fence.get_or_insert(self.whole)
+            }
+        }
     }
 
     /// It is agreed on: updates from `end` on never were.

@@ -1,12 +1,14 @@
 //! Who is lost, and how much of what the lost ones said counts.
 //!
 //! The set of lost workers only grows. A peer that learns of a loss stops listening to the lost
-//! one, notes how many of its updates it has whole, and reports that, for the whole set, to all
-//! members. When it has such reports *for the same set* from all that are left, the greatest number
-//! for each lost one is agreed on: somebody has that many, and hands on what others lack.
+//! one, notes how many of its updates it has whole, and reports that to all members, for each
+//! worker in the set. When it has such reports *for the same set* from all that are left, the
+//! greatest number for each lost one is agreed on: a member has that many, and hands on what others
+//! lack.
 //!
-//! Whoever decided on a smaller set before decided the same: it had the numbers of all who were
-//! members then, and its own report carries the greatest of them on.
+//! If that member is lost too before it could, there is a larger set, with reports anew. It cannot
+//! contradict what was agreed on before: whoever has handed out an update reports it, and who has
+//! gone on without one did so since nobody had it.
 //!
 //! Survivors go on only as a majority of the members that were last agreed on, or as the half
 //! that has the lowest of them. So of two groups that cannot hear each other one at most goes on.
@@ -19,7 +21,7 @@ use strads_common::ids::{Clock, WorkerId};
 pub struct Report {
     /// Whose knowledge it is.
     pub by: WorkerId,
-    /// Those who are lost, ascending, and how many of their updates somebody has.
+    /// Those who are lost, ascending, and how many of their updates it has.
     pub lost: Vec<(WorkerId, Clock)>,
 }
 
@@ -35,7 +37,7 @@ pub(super) struct View {
     members: Vec<WorkerId>,
     /// The members when all last agreed.
     agreed: Vec<WorkerId>,
-    /// How many updates of each lost worker somebody has, as far as is known.
+    /// How many updates of each lost worker this one had.
     lost: BTreeMap<WorkerId, Clock>,
     /// For the present set of lost workers.
     reports: BTreeMap<WorkerId, Report>,
@@ -62,6 +64,11 @@ impl View {
         self.lost.contains_key(&worker)
     }
 
+    /// Those who are lost, ascending.
+    pub fn lost(&self) -> impl Iterator<Item = WorkerId> + '_ {
+        self.lost.keys().copied()
+    }
+
     /// How many are lost: the number of this view.
     pub fn epoch(&self) -> u32 {
         self.lost.len() as u32
@@ -78,7 +85,7 @@ impl View {
         lost.filter(|worker| !self.is_lost(*worker)).collect()
     }
 
-    /// A worker of which this peer has `whole` updates is lost.
+    /// `worker` is lost, and this peer has `whole` updates of it.
     pub fn lose(&mut self, worker: WorkerId, whole: Clock) {
         self.members.retain(|member| *member != worker);
         self.lost.insert(worker, whole);
@@ -96,11 +103,6 @@ impl View {
 
     /// Takes a report in; whether it is of this view and new.
     pub fn record(&mut self, report: &Report) -> bool {
-        for (worker, whole) in &report.lost {
-            if let Some(known) = self.lost.get_mut(worker) {
-                *known = (*known).max(*whole);
-            }
-        }
         let of_this_view = report.same_lost(&self.lost) && !self.is_lost(report.by);
         of_this_view && self.reports.insert(report.by, report.clone()).is_none()
     }
@@ -112,7 +114,12 @@ impl View {
             return None;
         }
         self.agreed = self.members.clone();
-        Some(self.lost.iter().map(|(worker, whole)| (*worker, *whole)).collect())
+        let mut most = BTreeMap::new();
+        for (worker, whole) in self.reports.values().flat_map(|report| &report.lost) {
+            let known = most.entry(*worker).or_insert(*whole);
+            *known = (*known).max(*whole);
+        }
+        Some(most.into_iter().collect())
     }
 
     /// Whether those who are left may go on without the others.
