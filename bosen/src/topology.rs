@@ -142,7 +142,11 @@ mod tests {
         for count in 1..=1024u32 {
             // Links go round, so one origin stands for all; small jobs are tried from each.
             let members = members(count);
-            let origins = if count <= 40 { &members[..] } else { &members[count as usize / 3..][..1] };
+            let origins = if count <= 40 {
+                &members[..]
+            } else {
+                &members[count as usize / 3..][..1]
+            };
             for &origin in origins {
                 let (reached, hops) = follow(Topology::Halton, &members, origin);
                 assert_eq!(reached, count as usize);

@@ -16,7 +16,9 @@ pub(super) struct Link {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum State {
     /// There is no connection; without one by then the neighbour is lost.
-    Down { until: Duration },
+    Down {
+        until: Duration,
+    },
     Up,
     /// It has said goodbye.
     Done,

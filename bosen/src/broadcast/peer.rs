@@ -123,7 +123,9 @@ impl Peer {
             connected: BTreeSet::new(),
             graph,
             view,
-            streams: (0..workers).map(|origin| Stream::new(WorkerId(origin))).collect(),
+            streams: (0..workers)
+                .map(|origin| Stream::new(WorkerId(origin)))
+                .collect(),
             clock: Clock(0),
             pieces: 0,
             floor: Clock(0),
@@ -217,7 +219,9 @@ impl Peer {
 
     /// Whether there is something to be said to `neighbour`.
     pub fn has_message(&self, neighbour: WorkerId) -> bool {
-        self.links.get(&neighbour).is_some_and(|link| !link.is_empty())
+        self.links
+            .get(&neighbour)
+            .is_some_and(|link| !link.is_empty())
     }
 
     /// The next message for `neighbour`, to be sent at once; pieces are merged up to `most_bytes`.
@@ -250,7 +254,8 @@ impl Peer {
             }
             Event::Gone(worker) => self.lose(vec![worker], now),
             Event::Tick => {
-                let overdue = |link: &Link| matches!(link.state, State::Down { until } if now >= until);
+                let overdue =
+                    |link: &Link| matches!(link.state, State::Down { until } if now >= until);
                 let gone = self.links.iter().filter(|(_, link)| overdue(link));
                 let gone: Vec<WorkerId> = gone.map(|(neighbour, _)| *neighbour).collect();
                 self.lose(gone, now);
@@ -270,12 +275,22 @@ impl Peer {
         }
         if Some(neighbour) == self.next_in_ring() {
             let link = self.links.get_mut(&neighbour).expect("it is linked");
-            self.ring.sent().for_each(|chunk| link.push_chunk(chunk.clone()));
+            self.ring
+                .sent()
+                .for_each(|chunk| link.push_chunk(chunk.clone()));
         }
-        let kept: Vec<Piece> = self.streams.iter().flat_map(Stream::kept).cloned().collect();
+        let kept: Vec<Piece> = self
+            .streams
+            .iter()
+            .flat_map(Stream::kept)
+            .cloned()
+            .collect();
         for piece in kept {
             if self.route(&piece).contains(&neighbour) {
-                self.links.get_mut(&neighbour).expect("it is linked").push(piece);
+                self.links
+                    .get_mut(&neighbour)
+                    .expect("it is linked")
+                    .push(piece);
             }
         }
     }
@@ -327,7 +342,10 @@ impl Peer {
         let me = self.setting.me;
         let by_tree = piece.epoch == self.view.epoch() && !self.view.is_lost(piece.origin);
         match by_tree {
-            true => self.setting.topology.onward(self.view.members(), piece.origin, me),
+            true => self
+                .setting
+                .topology
+                .onward(self.view.members(), piece.origin, me),
             false => self.graph.out(me).into_iter().collect(),
         }
     }
@@ -367,8 +385,16 @@ impl Peer {
             true => floor,
             false => self.streams[member.index()].seen(),
         };
-        let everywhere = self.view.members().iter().map(seen).min().unwrap_or(Clock(0));
-        self.streams.iter_mut().for_each(|stream| stream.forget(everywhere));
+        let everywhere = self
+            .view
+            .members()
+            .iter()
+            .map(seen)
+            .min()
+            .unwrap_or(Clock(0));
+        self.streams
+            .iter_mut()
+            .for_each(|stream| stream.forget(everywhere));
     }
 
     fn next_in_ring(&self) -> Option<WorkerId> {
@@ -388,10 +414,14 @@ impl Peer {
     fn hear(&mut self, report: Report, now: Duration) {
         let me = self.setting.me;
         if report.lost.iter().any(|(worker, _)| *worker == me) {
-            self.failure.get_or_insert(Failure::Excluded { by: report.by });
+            self.failure
+                .get_or_insert(Failure::Excluded { by: report.by });
             return;
         }
-        let known = report.lost.iter().all(|(worker, _)| worker.0 < self.setting.workers);
+        let known = report
+            .lost
+            .iter()
+            .all(|(worker, _)| worker.0 < self.setting.workers);
         if !known || report.by.0 >= self.setting.workers {
             return;
         }
@@ -424,7 +454,11 @@ impl Peer {
             self.failure.get_or_insert(Failure::Lost(last));
         } else if !self.view.may_go_on() {
             let (left, of) = (self.view.members().len(), self.view.agreed());
-            self.failure.get_or_insert(Failure::Minority { lost: last, left, of });
+            self.failure.get_or_insert(Failure::Minority {
+                lost: last,
+                left,
+                of,
+            });
         }
         self.flood();
         self.raise_floor();
@@ -438,18 +472,30 @@ impl Peer {
         self.links.retain(|worker, _| neighbours.contains(worker));
         for neighbour in neighbours {
             let until = now + self.setting.patience;
-            self.links.entry(neighbour).or_insert_with(|| Link::new(until));
+            self.links
+                .entry(neighbour)
+                .or_insert_with(|| Link::new(until));
         }
-        let down: Vec<WorkerId> = self.links.iter()
-            .filter(|(neighbour, link)| matches!(link.state, State::Down { .. }) && self.connected.contains(neighbour))
+        let down: Vec<WorkerId> = self
+            .links
+            .iter()
+            .filter(|(neighbour, link)| {
+                matches!(link.state, State::Down { .. }) && self.connected.contains(neighbour)
+            })
             .map(|(neighbour, _)| *neighbour)
             .collect();
-        down.into_iter().for_each(|neighbour| self.resume(neighbour));
+        down.into_iter()
+            .for_each(|neighbour| self.resume(neighbour));
     }
 
     /// Sends all that is kept to all to whom this peer sends now.
     fn flood(&mut self) {
-        let kept: Vec<Piece> = self.streams.iter().flat_map(Stream::kept).cloned().collect();
+        let kept: Vec<Piece> = self
+            .streams
+            .iter()
+            .flat_map(Stream::kept)
+            .cloned()
+            .collect();
         for to in self.graph.out(self.setting.me) {
             let link = self.links.get_mut(&to).expect("a neighbour has a link");
             kept.iter().for_each(|piece| link.push(piece.clone()));

@@ -71,7 +71,9 @@ impl Ring {
         let first = own.map(|(part, range)| (0, part, freeze(values[range].to_vec())));
         let mut chunks: Vec<Chunk> = match self.workers {
             1 => Vec::new(),
-            _ => first.map(|(step, part, values)| self.chunk(step, part, values)).collect(),
+            _ => first
+                .map(|(step, part, values)| self.chunk(step, part, values))
+                .collect(),
         };
         self.values = Some(values);
         for chunk in std::mem::take(&mut self.early) {
@@ -99,7 +101,11 @@ impl Ring {
         let (step, part) = (chunk.step, chunk.part);
         let adds = (step as usize) < self.workers - 1;
         // In the first turn chunk `place − 1 − step` comes by, in the second one `place − step`.
-        let back = if adds { step as usize + 1 } else { step as usize + 1 - self.workers };
+        let back = if adds {
+            step as usize + 1
+        } else {
+            step as usize + 1 - self.workers
+        };
         let which = (self.place + self.workers - back % self.workers) % self.workers;
         let length = self.values.as_ref().map_or(0, Vec::len);
         let (_, range) = self.parts(length, which).nth(part as usize)?;
@@ -109,7 +115,10 @@ impl Ring {
         let own = &mut self.values.as_mut().expect("a sum is under way")[range];
         let came = view::<f32>(&chunk.values);
         match adds {
-            true => own.iter_mut().zip(came.iter()).for_each(|(own, came)| *own += came),
+            true => own
+                .iter_mut()
+                .zip(came.iter())
+                .for_each(|(own, came)| *own += came),
             false => own.copy_from_slice(&came),
         }
         let values = match adds {
@@ -123,7 +132,9 @@ impl Ring {
     /// The sum, when it is complete.
     pub fn finish(&mut self) -> Option<Vec<f32>> {
         let length = self.values.as_ref()?.len();
-        let parts: usize = (0..self.workers).map(|which| self.parts(length, which).count()).sum();
+        let parts: usize = (0..self.workers)
+            .map(|which| self.parts(length, which).count())
+            .sum();
         // Each chunk comes by twice, but for the first turn of the own one and the second turn of
         // the one that is finished here.
         let own = self.parts(length, self.place).count();
@@ -132,7 +143,9 @@ impl Ring {
             1 => 0,
             _ => 2 * parts - own - finished_here,
         };
-        (self.taken.len() == expected).then(|| self.values.take()).flatten()
+        (self.taken.len() == expected)
+            .then(|| self.values.take())
+            .flatten()
     }
 
     /// All that a new connection to the next worker has to carry.
@@ -142,7 +155,8 @@ impl Ring {
 
     fn remember(&mut self, chunks: &[Chunk]) {
         for chunk in chunks {
-            self.sent.insert((chunk.round, chunk.step, chunk.part), chunk.clone());
+            self.sent
+                .insert((chunk.round, chunk.step, chunk.part), chunk.clone());
         }
     }
 
@@ -156,7 +170,11 @@ impl Ring {
     }
 
     /// The parts of chunk number `which` of `length` values.
-    fn parts(&self, length: usize, which: usize) -> impl Iterator<Item = (u32, Range<usize>)> + use<> {
+    fn parts(
+        &self,
+        length: usize,
+        which: usize,
+    ) -> impl Iterator<Item = (u32, Range<usize>)> + use<> {
         let edge = |which: usize| length * which / self.workers;
         let (start, end) = (edge(which), edge(which + 1));
         let starts = (start..end).step_by(PART);
@@ -174,21 +192,30 @@ mod tests {
     use proptest::prelude::*;
 
     fn sum(workers: usize, length: usize, rounds: u64) {
-        let mut rings: Vec<Ring> = (0..workers).map(|place| Ring::new(place, workers)).collect();
+        let mut rings: Vec<Ring> = (0..workers)
+            .map(|place| Ring::new(place, workers))
+            .collect();
         for round in 0..rounds {
             let value = |place: usize, at: usize| (place * 31 + at) as f32 * 0.1 + round as f32;
             let mut travelling = Vec::new();
             for (place, ring) in rings.iter_mut().enumerate() {
                 let values = (0..length).map(|at| value(place, at)).collect();
                 let chunks = ring.begin(values);
-                travelling.extend(chunks.into_iter().map(|chunk| ((place + 1) % workers, chunk)));
+                travelling.extend(
+                    chunks
+                        .into_iter()
+                        .map(|chunk| ((place + 1) % workers, chunk)),
+                );
             }
             while let Some((to, chunk)) = travelling.pop() {
                 let onward = rings[to].receive(chunk.clone());
                 assert!(rings[to].receive(chunk).is_none(), "once");
                 travelling.extend(onward.map(|chunk| ((to + 1) % workers, chunk)));
             }
-            let sums: Vec<Vec<f32>> = rings.iter_mut().map(|ring| ring.finish().unwrap()).collect();
+            let sums: Vec<Vec<f32>> = rings
+                .iter_mut()
+                .map(|ring| ring.finish().unwrap())
+                .collect();
             for sum in &sums {
                 assert_eq!(sum, &sums[0]);
             }

@@ -130,8 +130,14 @@ impl Inside {
     fn link(&mut self) -> bool {
         let mut new = Vec::new();
         for (low, peer) in self.peers.iter().enumerate() {
-            for high in peer.neighbours().map(WorkerId::index).filter(|high| low < *high) {
-                let mutual = self.peers[high].neighbours().any(|other| other.index() == low);
+            for high in peer
+                .neighbours()
+                .map(WorkerId::index)
+                .filter(|high| low < *high)
+            {
+                let mutual = self.peers[high]
+                    .neighbours()
+                    .any(|other| other.index() == low);
                 if mutual && self.linked.insert((low, high)) {
                     new.push((low, high));
                 }

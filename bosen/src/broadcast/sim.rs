@@ -281,8 +281,13 @@ impl Simulation {
     fn next_message(&mut self, worker: WorkerId) -> Option<(WorkerId, Message)> {
         let peer = &mut self.peers[worker.index()];
         let last = self.turn[worker.index()];
-        let waiting = || peer.neighbours().filter(|neighbour| peer.has_message(*neighbour));
-        let to = waiting().find(|to| *to > last).or_else(|| waiting().next())?;
+        let waiting = || {
+            peer.neighbours()
+                .filter(|neighbour| peer.has_message(*neighbour))
+        };
+        let to = waiting()
+            .find(|to| *to > last)
+            .or_else(|| waiting().next())?;
         self.turn[worker.index()] = to;
         Some((to, peer.next_message(to, MERGED_BYTES)?))
     }
@@ -291,7 +296,9 @@ impl Simulation {
         let Some(&connection) = self.connections.get(&pair(from, to)) else {
             return;
         };
-        if self.weather.breaks_one_in > 0 && self.random.random_range(0..self.weather.breaks_one_in) == 0 {
+        if self.weather.breaks_one_in > 0
+            && self.random.random_range(0..self.weather.breaks_one_in) == 0
+        {
             return self.break_up(pair(from, to));
         }
         let bytes = bytes(&message) as u64;

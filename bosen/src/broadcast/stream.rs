@@ -80,8 +80,14 @@ impl Stream {
             self.kept.push_back(Assembly::default());
         }
         let assembly = &mut self.kept[ahead as usize];
-        let place = assembly.pieces.partition_point(|other| other.index < piece.index);
-        if assembly.pieces.get(place).is_some_and(|other| other.index == piece.index) {
+        let place = assembly
+            .pieces
+            .partition_point(|other| other.index < piece.index);
+        if assembly
+            .pieces
+            .get(place)
+            .is_some_and(|other| other.index == piece.index)
+        {
             return false;
         }
         if piece.last {

@@ -87,7 +87,9 @@ impl Node {
     /// are away.
     pub fn start(listener: TcpListener, options: NodeOptions) -> Result<Node, TcpError> {
         let system = |what| move |source| TcpError::System { what, source };
-        listener.set_nonblocking(true).map_err(system("listening socket"))?;
+        listener
+            .set_nonblocking(true)
+            .map_err(system("listening socket"))?;
         let setting = Setting {
             me: options.me,
             workers: options.addresses.len() as u32,
@@ -148,7 +150,8 @@ impl Node {
             }
         };
         // A neighbour that does not read cannot hold this one up.
-        self.driver.wait(async { timeout(within, flushed).await.ok() });
+        self.driver
+            .wait(async { timeout(within, flushed).await.ok() });
     }
 }
 
@@ -195,13 +198,17 @@ impl Home for Node {
 impl State {
     /// Whether there is something to say to somebody who can be reached.
     fn has_messages(&self) -> bool {
-        self.connections.keys().any(|neighbour| self.peer.has_message(*neighbour))
+        self.connections
+            .keys()
+            .any(|neighbour| self.peer.has_message(*neighbour))
     }
 }
 
 impl Desk {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nothing panics while it holds the desk")
+        self.state
+            .lock()
+            .expect("nothing panics while it holds the desk")
     }
 
     fn happen(&self, event: Event) {
@@ -236,9 +243,15 @@ impl Desk {
 
     fn dial_new_neighbours(self: &Arc<Self>) {
         let mut state = self.lock();
-        let wanted = state.peer.neighbours().filter(|other| *other > self.options.me);
+        let wanted = state
+            .peer
+            .neighbours()
+            .filter(|other| *other > self.options.me);
         let wanted: Vec<WorkerId> = wanted.collect();
-        for (_, stop) in state.dialled.extract_if(.., |neighbour, _| !wanted.contains(neighbour)) {
+        for (_, stop) in state
+            .dialled
+            .extract_if(.., |neighbour, _| !wanted.contains(neighbour))
+        {
             stop.notify_one();
         }
         for neighbour in wanted {
@@ -308,7 +321,9 @@ impl Desk {
                 match met {
                     Ok(Ok((frames, writing, caller))) => desk.attend(frames, writing, caller).await,
                     Ok(Err(error)) => tracing::warn!(%peer, %error, "refused a connection"),
-                    Err(_) => tracing::warn!(%peer, "refused a connection that did not prove itself"),
+                    Err(_) => {
+                        tracing::warn!(%peer, "refused a connection that did not prove itself")
+                    }
                 }
             });
         }
@@ -317,7 +332,11 @@ impl Desk {
     /// Finds out who a caller is.
     async fn meet(&self, mut stream: TcpStream) -> io::Result<(Frames, OwnedWriteHalf, WorkerId)> {
         socket::prepare(&stream, self.options.timing.silence)?;
-        self.options.secret.listen(&mut stream).await.map_err(io::Error::other)?;
+        self.options
+            .secret
+            .listen(&mut stream)
+            .await
+            .map_err(io::Error::other)?;
         let (reading, writing) = stream.into_split();
         let mut frames = pipe::frames(reading, 0);
         let hello = pipe::next_frame(&mut frames, self.options.timing);
@@ -334,7 +353,10 @@ impl Desk {
     /// Moves messages until the connection ends or another one takes its place.
     async fn attend(&self, frames: Frames, writing: OwnedWriteHalf, neighbour: WorkerId) {
         let connection = Arc::new(Connection::default());
-        let before = self.lock().connections.insert(neighbour, connection.clone());
+        let before = self
+            .lock()
+            .connections
+            .insert(neighbour, connection.clone());
         if let Some(before) = before {
             before.replaced.notify_one();
             self.happen(Event::Disconnected(neighbour));

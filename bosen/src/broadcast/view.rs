@@ -28,7 +28,11 @@ pub struct Report {
 impl Report {
     /// Whether both know of the same workers.
     fn same_lost(&self, lost: &BTreeMap<WorkerId, Clock>) -> bool {
-        self.lost.len() == lost.len() && self.lost.iter().all(|(worker, _)| lost.contains_key(worker))
+        self.lost.len() == lost.len()
+            && self
+                .lost
+                .iter()
+                .all(|(worker, _)| lost.contains_key(worker))
     }
 }
 
@@ -95,7 +99,11 @@ impl View {
     pub fn report(&mut self) -> Report {
         let report = Report {
             by: self.me,
-            lost: self.lost.iter().map(|(worker, whole)| (*worker, *whole)).collect(),
+            lost: self
+                .lost
+                .iter()
+                .map(|(worker, whole)| (*worker, *whole))
+                .collect(),
         };
         self.reports = BTreeMap::from([(self.me, report.clone())]);
         report
@@ -109,7 +117,10 @@ impl View {
 
     /// How many updates of each lost worker count, if all members have said what they have.
     pub fn agree(&mut self) -> Option<Vec<(WorkerId, Clock)>> {
-        let all_said = self.members.iter().all(|member| self.reports.contains_key(member));
+        let all_said = self
+            .members
+            .iter()
+            .all(|member| self.reports.contains_key(member));
         if self.lost.is_empty() || !all_said {
             return None;
         }

@@ -212,10 +212,15 @@ mod tests {
     fn through_a_frame(message: &Message) -> Frame {
         let Outgoing { header, parts } = encode(message);
         let mut written = bytes::BytesMut::from(&header.encode(&parts)[..]);
-        parts.iter().for_each(|part| written.extend_from_slice(part));
+        parts
+            .iter()
+            .for_each(|part| written.extend_from_slice(part));
         written.resize(written.len() + padding(written.len()), 0);
         assert_eq!(written.len(), super::bytes(message));
-        FrameDecoder { limit: 1 << 20 }.decode(&mut written).unwrap().unwrap()
+        FrameDecoder { limit: 1 << 20 }
+            .decode(&mut written)
+            .unwrap()
+            .unwrap()
     }
 
     proptest! {

@@ -50,7 +50,9 @@ fn falsified_runs_are_caught() {
     );
     assert!(caught(|updates| updates.reverse()), "another order");
     assert!(
-        caught(|updates| updates.iter_mut().for_each(|update| update.pieces.truncate(1))),
+        caught(|updates| updates
+            .iter_mut()
+            .for_each(|update| update.pieces.truncate(1))),
         "a lost piece"
     );
 }

@@ -31,27 +31,42 @@ impl Oracle {
 
     /// `worker` has been handed `update`.
     pub fn handed(&mut self, worker: WorkerId, update: &Update) -> Result<(), String> {
-        let Update { origin, clock, pieces: found } = update;
+        let Update {
+            origin,
+            clock,
+            pieces: found,
+        } = update;
         let count = &mut self.counts[worker.index()][origin.index()];
         if clock.0 != *count {
-            return Err(format!("{worker} is handed {origin}'s {clock} after {count} of them"));
+            return Err(format!(
+                "{worker} is handed {origin}'s {clock} after {count} of them"
+            ));
         }
         *count += 1;
         let contents: Vec<Vec<u8>> = found.iter().map(|piece| piece.content.to_vec()).collect();
         if contents != pieces(*origin, *clock) {
-            return Err(format!("{worker} is handed {origin}'s {clock} with other pieces"));
+            return Err(format!(
+                "{worker} is handed {origin}'s {clock} with other pieces"
+            ));
         }
         self.handed[worker.index()].push((*origin, *clock));
         Ok(())
     }
 
     /// `worker` begins `clock` while `alive` are there.
-    pub fn begins(&self, worker: WorkerId, clock: Clock, alive: &BTreeSet<WorkerId>) -> Result<(), String> {
+    pub fn begins(
+        &self,
+        worker: WorkerId,
+        clock: Clock,
+        alive: &BTreeSet<WorkerId>,
+    ) -> Result<(), String> {
         let need = self.consistency.needs(clock).0;
         for origin in alive {
             let has = self.counts[worker.index()][origin.index()];
             if has < need {
-                return Err(format!("{worker} begins {clock} with {has} updates of {origin}"));
+                return Err(format!(
+                    "{worker} begins {clock} with {has} updates of {origin}"
+                ));
             }
         }
         Ok(())
@@ -70,15 +85,22 @@ impl Oracle {
                     self.counts[first.index()]
                 ));
             }
-            if survivors.iter().any(|origin| self.counts[worker.index()][origin.index()] != clocks) {
-                return Err(format!("{worker} lacks updates: {:?}", self.counts[worker.index()]));
+            if survivors
+                .iter()
+                .any(|origin| self.counts[worker.index()][origin.index()] != clocks)
+            {
+                return Err(format!(
+                    "{worker} lacks updates: {:?}",
+                    self.counts[worker.index()]
+                ));
             }
             let same = self.handed[worker.index()] == self.handed[first.index()];
             if self.consistency == Consistency::Bsp && !same {
                 return Err(format!("{worker} and {first} were handed other sequences"));
             }
         }
-        let sorted = self.handed[first.index()].is_sorted_by_key(|(origin, clock)| (*clock, *origin));
+        let sorted =
+            self.handed[first.index()].is_sorted_by_key(|(origin, clock)| (*clock, *origin));
         if self.consistency == Consistency::Bsp && !sorted {
             return Err("not in the order of clocks and workers".to_owned());
         }

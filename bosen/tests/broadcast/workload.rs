@@ -54,7 +54,11 @@ impl Workload {
             breaks_one_in: [0, 0, 20, 200][random.random_range(0..4)],
         };
         // A majority survives together; whether more crash one after another is left to chance.
-        let most = if random.random_range(0..2) == 0 { 0 } else { workers.div_ceil(2) - 1 };
+        let most = if random.random_range(0..2) == 0 {
+            0
+        } else {
+            workers.div_ceil(2) - 1
+        };
         let mut crashes: Vec<(Duration, WorkerId)> = (0..most)
             .map(|_| {
                 let at = Duration::from_millis(random.random_range(0..3000));
@@ -118,14 +122,23 @@ impl Workload {
     fn standstill(&self) -> String {
         let state = |worker: &WorkerId| {
             let peer = self.simulation.peer(*worker);
-            format!("\n{worker}: in {}, has all before {}, members {:?}", peer.now_in(), peer.floor(), peer.members())
+            format!(
+                "\n{worker}: in {}, has all before {}, members {:?}",
+                peer.now_in(),
+                peer.floor(),
+                peer.members()
+            )
         };
         let states: String = self.alive.iter().map(state).collect();
         format!("no end in sight: {:?}{states}", self.setting)
     }
 
     /// Takes what a worker is handed, and lets it begin its next clock if it may.
-    fn look_at(&mut self, worker: WorkerId, falsify: &impl Fn(&mut Vec<Update>)) -> Result<(), String> {
+    fn look_at(
+        &mut self,
+        worker: WorkerId,
+        falsify: &impl Fn(&mut Vec<Update>),
+    ) -> Result<(), String> {
         if !self.alive.contains(&worker) {
             return Ok(());
         }
