@@ -32,9 +32,11 @@
 //! ```
 
 pub mod batch;
+pub mod broadcast;
 pub mod client;
 pub mod consistency;
 pub mod element;
+pub mod factors;
 pub mod local;
 pub mod message;
 pub mod placement;
@@ -47,4 +49,5 @@ pub mod spec;
 pub mod store;
 pub mod tables;
 pub mod tcp;
+pub mod topology;
 pub mod wire;

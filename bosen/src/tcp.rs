@@ -6,9 +6,9 @@
 //! send signs of life; one that hears nothing for [`Timing::silence`] ends the connection, and the
 //! state machines decide what that means.
 
-mod driver;
+pub(crate) mod driver;
 mod gather;
-mod pipe;
+pub(crate) mod pipe;
 mod server;
 mod worker;
 
