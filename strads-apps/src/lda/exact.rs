@@ -8,6 +8,7 @@
 //! topics are few, all K products are computed instead, and no sums are kept.
 
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 use strads_common::random::Stream;
 
 use super::counts::{Chunk, DenseRows, DocumentCounts, NO_TOPIC, SparseRows};
@@ -15,7 +16,7 @@ use super::weights::Weights;
 use super::wide::{LANES, Lanes, Wide};
 
 /// What all samplers are told about the model.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prior {
     /// α: how many tokens of each topic a document has before it is read.
     pub alpha: f32,
