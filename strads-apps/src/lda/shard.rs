@@ -9,7 +9,7 @@ use strads_common::random::stream;
 use strads_datasets::Corpus;
 
 use super::census::{Census, Side, length_growth};
-use super::counts::{DENSE_UP_TO, DocumentCounts, WordCounts};
+use super::counts::{DENSE_UP_TO, DenseRows, DocumentCounts, WordCounts};
 use super::exact::{self, Desk, Prior};
 use super::gamma::Growth;
 use super::layout::Layout;
@@ -90,7 +90,8 @@ impl Shard {
                 *end += 1;
             }
         });
-        let dense = topics <= DENSE_UP_TO;
+        let longest = lengths.iter().max().copied().unwrap_or(0);
+        let dense = topics <= DENSE_UP_TO && longest <= DenseRows::LONGEST;
         let mut shard = Self {
             rows: DocumentCounts::new(&lengths, topics, dense),
             desk: Desk::new(topics, dense),
