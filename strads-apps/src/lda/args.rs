@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use strads_datasets::Corpus;
 
 use super::exact::Prior;
+use super::sampler::Choice;
 use super::text::Pruning;
 use crate::failure::Failure;
 use crate::options::Common;
@@ -27,6 +28,9 @@ pub struct Args {
     /// The prior of words in a topic
     #[arg(long, value_name = "B", default_value_t = 0.01)]
     pub beta: f64,
+    /// How tokens are sampled
+    #[arg(long, value_name = "SAMPLER", value_enum, default_value_t = Choice::Auto)]
+    pub sampler: Choice,
     /// Fit α and β to the corpus while training
     #[arg(long)]
     pub optimise_hyper: bool,

@@ -5,10 +5,12 @@
 
 use std::ops::AddAssign;
 
+use serde::{Deserialize, Serialize};
+
 use super::gamma::{Growth, digamma, ln_gamma};
 
 /// Sums over the rows of one kind (documents, or words).
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Census {
     /// Σ log Γ(base + n) − log Γ(base) over all counts n.
     pub log_gamma: f64,
@@ -36,7 +38,7 @@ impl AddAssign for Census {
 }
 
 /// One side of the model: rows of counts under a symmetric prior, with their lengths.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Side {
     /// Over the counts.
     pub counts: Census,

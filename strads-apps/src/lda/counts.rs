@@ -4,7 +4,7 @@
 //! can ever occur (`min(tokens, topics)`), so that sampling never allocates. Where topics are few,
 //! documents keep a count for each of them instead: then nothing has to be looked for.
 
-use super::wide::{LANES, Lanes, Wide};
+use super::wide::{LANES, Wide};
 
 /// What no token has as its topic.
 pub const NO_TOPIC: u32 = u32::MAX - 1;
@@ -111,7 +111,7 @@ impl DocumentCounts {
             Self::Dense(rows) => (Some(rows.row(document).as_flattened()), None),
             Self::Sparse(rows) => (None, Some(rows.row(document))),
         };
-        let counts = dense.unwrap_or_default().iter().map(|&count| count as u32);
+        let counts = dense.unwrap_or_default().iter().map(|&count| u32::from(count));
         let dense = (0..).zip(counts).filter(|&(_, count)| count > 0);
         dense.chain(sparse.into_iter().flatten())
     }
@@ -120,7 +120,7 @@ impl DocumentCounts {
     #[inline(always)]
     pub fn add<W: Wide>(&mut self, wide: W, document: usize, topic: u32) {
         match self {
-            Self::Dense(rows) => rows.change(document, topic, 1.0),
+            Self::Dense(rows) => rows.add(document, topic),
             Self::Sparse(rows) => rows.add(wide, document, topic),
         }
     }
@@ -128,40 +128,79 @@ impl DocumentCounts {
     /// Forgets all counts.
     pub fn clear(&mut self) {
         match self {
-            Self::Dense(rows) => rows.counts.fill([0.0; LANES]),
+            Self::Dense(rows) => rows.counts.fill([0; LANES]),
             Self::Sparse(rows) => rows.clear(),
         }
     }
 }
 
+/// Sixteen counts.
+pub type Counts = [u16; LANES];
+
+/// One token of the topic that is in this lane.
+const ONE: [Counts; LANES] = {
+    let mut ones = [[0; LANES]; LANES];
+    let mut lane = 0;
+    while lane < LANES {
+        ones[lane][lane] = 1;
+        lane += 1;
+    }
+    ones
+};
+
 /// Rows of a count for each topic, in whole nodes.
 #[derive(Clone, Debug)]
 pub struct DenseRows {
     nodes: usize,
-    counts: Vec<Lanes>,
+    counts: Vec<Counts>,
 }
 
 impl DenseRows {
+    /// A count has to fit.
+    pub const LONGEST: u32 = u16::MAX as u32;
+
     fn new(documents: usize, topics: usize) -> Self {
         let nodes = topics.div_ceil(LANES);
         Self {
             nodes,
-            counts: vec![[0.0; LANES]; documents * nodes],
+            counts: vec![[0; LANES]; documents * nodes],
         }
     }
 
     /// The counts of a document by topic.
     #[inline(always)]
-    pub fn row(&self, document: usize) -> &[Lanes] {
+    pub fn row(&self, document: usize) -> &[Counts] {
         &self.counts[document * self.nodes..(document + 1) * self.nodes]
     }
 
-    /// Changes a count.
+    /// The rows, if they have `N` nodes.
     #[inline(always)]
-    pub fn change(&mut self, document: usize, topic: u32, by: f32) {
-        let row = &mut self.counts[document * self.nodes..(document + 1) * self.nodes];
-        row.as_flattened_mut()[topic as usize] += by;
+    pub fn rows<const N: usize>(&mut self) -> &mut [[Counts; N]] {
+        assert_eq!(N, self.nodes);
+        self.counts.as_chunks_mut().0
     }
+
+    /// Counts one more token of `topic`.
+    #[inline(always)]
+    pub fn add(&mut self, document: usize, topic: u32) {
+        let node = document * self.nodes + topic as usize / LANES;
+        self.counts[node] = with_one_more(self.counts[node], topic);
+    }
+}
+
+/// Counts one more token of `topic`. Nodes are written whole: reading one as a whole right after a part
+/// of it was written stalls.
+#[inline(always)]
+pub fn with_one_more(node: Counts, topic: u32) -> Counts {
+    let one = &ONE[topic as usize % LANES];
+    std::array::from_fn(|lane| node[lane].wrapping_add(one[lane]))
+}
+
+/// Counts one token of `topic` less.
+#[inline(always)]
+pub fn with_one_less(node: Counts, topic: u32) -> Counts {
+    let one = &ONE[topic as usize % LANES];
+    std::array::from_fn(|lane| node[lane].wrapping_sub(one[lane]))
 }
 
 /// Rows of the topics that occur.

@@ -8,14 +8,18 @@
 //! topics are few, all K products are computed instead, and no sums are kept.
 
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 use strads_common::random::Stream;
 
-use super::counts::{Chunk, DenseRows, DocumentCounts, NO_TOPIC, SparseRows};
+use super::counts::{
+    Chunk, Counts, DENSE_UP_TO, DenseRows, DocumentCounts, NO_TOPIC, SparseRows, with_one_less,
+    with_one_more,
+};
 use super::weights::Weights;
-use super::wide::{LANES, Lanes, Wide};
+use super::wide::{LANES, Lanes, Wide, locate, locate_mark};
 
 /// What all samplers are told about the model.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prior {
     /// α: how many tokens of each topic a document has before it is read.
     pub alpha: f32,
@@ -148,29 +152,29 @@ impl Desk {
     }
 
     #[inline(always)]
-    fn take(&mut self, topic: u32) {
+    fn take<W: Wide>(&mut self, wide: W, topic: u32) {
         self.counts[topic as usize] -= 1;
         self.totals[topic as usize] -= 1;
-        self.weigh(topic);
+        self.weigh(wide, topic);
     }
 
     #[inline(always)]
-    fn give(&mut self, topic: u32) {
+    fn give<W: Wide>(&mut self, wide: W, topic: u32) {
         if self.counts[topic as usize] == 0 {
             self.topics.push(topic);
         }
         self.counts[topic as usize] += 1;
         self.totals[topic as usize] += 1;
-        self.weigh(topic);
+        self.weigh(wide, topic);
     }
 
     #[inline(always)]
-    fn weigh(&mut self, topic: u32) {
+    fn weigh<W: Wide>(&mut self, wide: W, topic: u32) {
         let smoothing = self.prior.beta * self.prior.words as f32;
         self.inverse[topic as usize] = 1.0 / (self.totals[topic as usize] as f32 + smoothing);
         let phi = self.phi_of(topic);
         if self.dense {
-            self.phi.place(topic, phi);
+            self.phi.place_whole(wide, topic, phi);
         } else {
             self.phi.set(topic, phi);
         }
@@ -197,6 +201,9 @@ pub fn sample<W: Wide>(
     }
 }
 
+/// How many tokens before its turn a document's row is asked for.
+const AHEAD: usize = 8;
+
 #[inline(always)]
 fn sample_dense<W: Wide>(
     wide: W,
@@ -206,15 +213,41 @@ fn sample_dense<W: Wide>(
     rows: &mut DenseRows,
     random: &mut Stream,
 ) {
-    for (&document, topic) in documents.iter().zip(topics) {
-        let document = document as usize;
+    // With the number of nodes known, running sums stay in registers.
+    macro_rules! by_nodes {
+        ($($nodes:literal)*) => {
+            match desk.phi.nodes().len() {
+                $($nodes => sample_nodes::<W, $nodes>(wide, desk, documents, topics, rows.rows(), random),)*
+                _ => unreachable!("rows are dense up to {DENSE_UP_TO} topics"),
+            }
+        };
+    }
+    by_nodes!(1 2 3 4 5 6 7 8 9 10 11 12);
+}
+
+#[inline(always)]
+fn sample_nodes<W: Wide, const N: usize>(
+    wide: W,
+    desk: &mut Desk,
+    documents: &[u32],
+    topics: &mut [u32],
+    rows: &mut [[Counts; N]],
+    random: &mut Stream,
+) {
+    let alpha = wide.splat(desk.prior.alpha);
+    for (at, topic) in topics.iter_mut().enumerate() {
+        if let Some(&ahead) = documents.get(at + AHEAD) {
+            wide.fetch(&rows[ahead as usize]);
+        }
+        let row = &mut rows[documents[at] as usize];
         let old = *topic;
-        let new = draw_dense(wide, desk, rows.row(document), old, random.random());
+        let new = draw_dense(wide, desk, row, alpha, old, random.random());
         if new != old {
-            desk.take(old);
-            desk.give(new);
-            rows.change(document, old, -1.0);
-            rows.change(document, new, 1.0);
+            desk.take(wide, old);
+            desk.give(wide, new);
+            let (from, to) = (old as usize / LANES, new as usize / LANES);
+            row[from] = with_one_less(row[from], old);
+            row[to] = with_one_more(row[to], new);
             *topic = new;
         }
     }
@@ -222,25 +255,28 @@ fn sample_dense<W: Wide>(
 
 /// Draws a topic for a token that all counts still have under `old`, from all K products.
 #[inline(always)]
-fn draw_dense<W: Wide>(wide: W, desk: &mut Desk, row: &[Lanes], old: u32, uniform: f32) -> u32 {
-    let alpha = desk.prior.alpha;
-    let count = row.as_flattened()[old as usize];
-    let own = (count - 1.0 + alpha) * desk.phi_without_one(old);
-    let mut of_lanes = [0.0; LANES];
-    let nodes = row.iter().zip(desk.phi.nodes()).zip(&mut desk.masses);
-    for (number, ((counts, phi), masses)) in (0u32..).zip(nodes) {
-        let lane = old.wrapping_sub(number * LANES as u32);
-        of_lanes = wide.add(
-            &of_lanes,
-            &wide.masses_in_order(counts, phi, alpha, (lane, own)),
-        );
-        *masses = of_lanes;
+fn draw_dense<W: Wide, const N: usize>(
+    wide: W,
+    desk: &Desk,
+    row: &[Counts; N],
+    alpha: W::V,
+    old: u32,
+    uniform: f32,
+) -> u32 {
+    let count = f32::from(row.as_flattened()[old as usize]);
+    let own = wide.splat((count - 1.0 + desk.prior.alpha) * desk.phi_without_one(old));
+    let phi = desk.phi.nodes();
+    assert_eq!(phi.len(), N);
+    let mut sum = wide.splat(0.0);
+    let mut sums = [sum; N];
+    for node in 0..N {
+        let lane = old.wrapping_sub((node * LANES) as u32);
+        let masses = wide.masses_in_order(&row[node], &phi[node], alpha, (lane, own));
+        sum = wide.add(sum, masses);
+        sums[node] = sum;
     }
-    let ends = wide.running_sums(&of_lanes);
-    let mark = uniform * ends[LANES - 1];
-    let lane = wide.lane_at(&of_lanes, &ends, mark);
-    let rest = mark - (ends[lane] - of_lanes[lane]);
-    (chunk_at(&desk.masses[..row.len()], lane, rest) * LANES + lane) as u32
+    let (node, lane) = locate(wide, &sums, uniform);
+    (node * LANES + lane) as u32
 }
 
 #[inline(always)]
@@ -252,14 +288,17 @@ fn sample_sparse<W: Wide>(
     rows: &mut SparseRows,
     random: &mut Stream,
 ) {
-    for (&document, topic) in documents.iter().zip(topics) {
-        let document = document as usize;
+    for (at, topic) in topics.iter_mut().enumerate() {
+        let document = documents[at] as usize;
+        if let Some(&ahead) = documents.get(at + AHEAD) {
+            wide.fetch(rows.chunks(ahead as usize));
+        }
         let old = *topic;
         let new = draw_sparse(wide, desk, rows.chunks(document), old, random.random());
         if new != old {
-            desk.take(old);
+            desk.take(wide, old);
             rows.remove(wide, document, old);
-            desk.give(new);
+            desk.give(wide, new);
             rows.add(wide, document, new);
             *topic = new;
         }
@@ -278,15 +317,14 @@ fn draw_sparse<W: Wide>(wide: W, desk: &mut Desk, row: &[Chunk], old: u32, unifo
         (old, reduced),
         &mut desk.masses,
     );
-    let ends = wide.running_sums(&of_lanes);
-    let of_document = ends[LANES - 1];
+    let ends = wide.running_sums(of_lanes);
+    let of_document = wide.store(wide.last(ends))[0];
     let of_prior = desk.prior.alpha * (desk.phi.total() - surplus);
     let mark = uniform * (of_document + of_prior);
     if mark < of_document {
-        // The lane first, then the chunk in it: sums across a register are dear.
-        let lane = wide.lane_at(&of_lanes, &ends, mark);
-        let rest = mark - (ends[lane] - of_lanes[lane]);
-        row[chunk_at(&desk.masses[..row.len()], lane, rest)].topics[lane]
+        let sums = desk.masses[..row.len()].iter().map(|sums| wide.load(sums));
+        let (chunk, lane) = locate_mark(wide, sums, of_lanes, ends, wide.splat(mark));
+        row[chunk].topics[lane]
     } else {
         draw_from_prior(
             wide,
@@ -317,26 +355,13 @@ fn weigh_row<W: Wide>(
     phi: &[f32],
     own: (u32, f32),
     masses: &mut [Lanes],
-) -> Lanes {
-    let mut total = [0.0; LANES];
+) -> W::V {
+    let mut total = wide.splat(0.0);
     for (chunk, masses) in row.iter().zip(masses) {
-        total = wide.add(&total, &wide.masses(chunk, phi, own));
-        *masses = total;
+        total = wide.add(total, wide.masses(chunk, phi, own));
+        *masses = wide.store(total);
     }
     total
-}
-
-/// The first chunk whose running sum along `lane` is beyond `mark`; the last one with any mass in
-/// the lane if rounding put the mark behind all of them.
-#[inline(always)]
-fn chunk_at(masses: &[Lanes], lane: usize, mark: f32) -> usize {
-    let end = masses[masses.len() - 1][lane];
-    let mut passed = 0;
-    for masses in masses {
-        let sum = masses[lane];
-        passed += usize::from(sum <= mark && sum < end);
-    }
-    passed
 }
 
 /// The sum over tokens of the open word of log Σ_k θ_dk φ_k, with every count in.
@@ -365,19 +390,19 @@ pub fn log_likelihood<W: Wide>(
 }
 
 #[inline(always)]
-fn mass_dense<W: Wide>(wide: W, desk: &Desk, row: &[Lanes]) -> f32 {
-    let mut of_lanes = [0.0; LANES];
-    let nobody = (u32::MAX, 0.0);
+fn mass_dense<W: Wide>(wide: W, desk: &Desk, row: &[Counts]) -> f32 {
+    let alpha = wide.splat(desk.prior.alpha);
+    let nobody = (u32::MAX, alpha);
+    let mut sum = wide.splat(0.0);
     for (counts, phi) in row.iter().zip(desk.phi.nodes()) {
-        let masses = wide.masses_in_order(counts, phi, desk.prior.alpha, nobody);
-        of_lanes = wide.add(&of_lanes, &masses);
+        sum = wide.add(sum, wide.masses_in_order(counts, phi, alpha, nobody));
     }
-    wide.sum(&of_lanes)
+    wide.sum(sum)
 }
 
 #[inline(always)]
 fn mass_sparse<W: Wide>(wide: W, desk: &mut Desk, row: &[Chunk]) -> f32 {
     let nobody = (NO_TOPIC, 0.0);
     let of_lanes = weigh_row(wide, row, desk.phi.leaves(), nobody, &mut desk.masses);
-    wide.sum(&of_lanes) + desk.prior.alpha * desk.phi.total()
+    wide.sum(of_lanes) + desk.prior.alpha * desk.phi.total()
 }

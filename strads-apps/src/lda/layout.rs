@@ -107,6 +107,11 @@ impl Layout {
         self.loads[worker][block]
     }
 
+    /// How many tokens `worker` has.
+    pub fn load_of(&self, worker: usize) -> usize {
+        self.loads[worker].iter().sum()
+    }
+
     /// How many workers there are; as many blocks.
     pub fn workers(&self) -> usize {
         self.documents.len()

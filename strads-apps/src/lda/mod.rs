@@ -10,9 +10,12 @@ mod counts;
 mod exact;
 mod gamma;
 mod layout;
+mod mh;
 mod model;
+mod moves;
 mod program;
 mod replicas;
+mod sampler;
 mod shard;
 #[cfg(test)]
 mod tests;

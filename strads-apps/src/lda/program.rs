@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use strads::policy::Rotation;
 use strads::{Lender, Loan, Moved, Plan, Program, Round, Shares};
 use strads_datasets::Corpus;
@@ -18,6 +19,7 @@ use super::exact::Prior;
 use super::gamma::Growth;
 use super::layout::Layout;
 use super::replicas::{Counts, Replicas};
+use super::sampler::Sampler;
 use super::shard::{Random, Shard, View, sparse};
 
 /// The coordinator's part of the model.
@@ -35,23 +37,34 @@ pub struct Lda {
     lender: Lender<WordCounts>,
     /// A row of counts by topic for all words together, then one for each head word.
     shared: Arc<[u32]>,
-    /// The next sub-round since the start of training (sampling) or of the measurement.
-    step: u64,
+    /// How the sweep is sampled.
+    sampler: Sampler,
+    /// Sweeps completed.
+    sweeps: u64,
+    /// The sweep's next round.
+    turn: u64,
     measured: Measured,
     drift: Drift,
+}
+
+/// Counts that were put aside.
+#[derive(Debug)]
+pub struct Counted {
+    lender: Lender<WordCounts>,
+    shared: Arc<[u32]>,
 }
 
 /// What rounds are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aim {
-    /// Every token is sampled once in `workers` rounds.
+    /// Every token is sampled once in [`Lda::turns`] rounds.
     Sample,
     /// Likelihoods are summed over `workers` rounds.
     Measure,
 }
 
 /// Likelihoods of the state between sweeps.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measured {
     /// Σ log Σ_k θ_dk φ_kw over tokens.
     pub predictive: f64,
@@ -68,20 +81,34 @@ pub struct Drift {
     times: u64,
 }
 
-/// A sub-round of one worker.
+/// A round of one worker.
 pub struct Task {
-    loan: Loan<WordCounts>,
+    /// The words that it is about; none if it is about all documents.
+    loan: Option<Loan<WordCounts>>,
     shared: Arc<[u32]>,
     prior: Prior,
     what: What,
 }
 
+/// What is to be done with the words, or with the documents.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum What {
+    /// Sample their tokens exactly.
     Sample(Random),
+    /// Visit them to accept moves and to propose others.
+    Visit {
+        random: Random,
+        /// A phase begins, its totals are told.
+        first: bool,
+        /// A phase ends, its changes are asked for.
+        last: bool,
+    },
+    /// Sum likelihoods up.
     Measure { with_rows: bool },
 }
 
 /// What came of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Share {
     /// Changes of the shared counts, and how many tokens were sampled.
     Sampled { changes: Vec<i32>, tokens: u64 },
@@ -104,7 +131,9 @@ impl Lda {
             lender: Lender::new(blocks),
             shared: shared.into(),
             aim: Aim::Sample,
-            step: 0,
+            sampler: Sampler::Exact,
+            sweeps: 0,
+            turn: 0,
             measured: Measured::default(),
             drift: Drift::default(),
             layout,
@@ -116,19 +145,41 @@ impl Lda {
 
     /// Continues after `sweeps` sweeps.
     pub fn resume_after(&mut self, sweeps: u64) {
-        self.step = sweeps * self.layout.workers() as u64;
+        self.sweeps = sweeps;
+    }
+
+    /// Sweeps to come are sampled by `sampler`.
+    pub fn sample_by(&mut self, sampler: Sampler, shards: &mut [Shard]) {
+        assert_eq!(self.turn, 0, "a sweep ends as it began");
+        if self.sampler == sampler {
+            return;
+        }
+        self.sampler = sampler;
+        match sampler {
+            Sampler::Mh => shards.iter_mut().for_each(Shard::begin_moves),
+            Sampler::Exact => {
+                shards.iter_mut().for_each(Shard::end_moves);
+                self.recount(shards);
+            }
+        }
+    }
+
+    /// How many rounds a sweep takes: one a block, and one for the documents if they are visited.
+    pub fn turns(&self) -> u64 {
+        self.layout.workers() as u64 + u64::from(self.sampler == Sampler::Mh)
     }
 
     /// Counts words anew, in the order in which a resumed run would.
     pub fn recount(&mut self, shards: &[Shard]) {
         let (blocks, shared) = count(&self.layout, shards, self.topics);
-        assert_eq!(*self.shared, *shared, "counts follow the tokens");
+        assert_eq!(self.shared[..self.topics], shared[..self.topics], "counts follow the tokens");
         self.lender = Lender::new(blocks);
+        self.shared = shared.into();
     }
 
     /// How many sweeps were completed.
     pub fn sweeps(&self) -> u64 {
-        self.step / self.layout.workers() as u64
+        self.sweeps
     }
 
     /// How many tokens there are.
@@ -168,6 +219,21 @@ impl Lda {
         }
     }
 
+    /// Has all counts as the tokens' topics say, until they are put back. Moves leave a block's
+    /// counts as they were when each worker last had it.
+    pub fn up_to_date(&mut self, shards: &[Shard]) -> Counted {
+        let (blocks, shared) = count(&self.layout, shards, self.topics);
+        let lender = std::mem::replace(&mut self.lender, Lender::new(blocks));
+        let shared = std::mem::replace(&mut self.shared, shared.into());
+        assert_eq!(self.shared[..self.topics], shared[..self.topics], "counts follow the tokens");
+        Counted { lender, shared }
+    }
+
+    /// Goes on from these counts.
+    pub fn put_back(&mut self, counted: Counted) {
+        (self.lender, self.shared) = (counted.lender, counted.shared);
+    }
+
     /// Starts a measurement of `workers` rounds.
     pub fn measure(&mut self) -> u64 {
         self.aim = Aim::Measure;
@@ -195,6 +261,26 @@ impl Lda {
         if times > 0 { sum / times as f64 } else { 0.0 }
     }
 
+    fn what(&self, step: u64, worker: usize) -> What {
+        let workers = self.layout.workers() as u64;
+        let random = Random {
+            seed: self.seed,
+            number: (self.sweeps * (workers + 1) + step) * workers + worker as u64,
+        };
+        match (self.aim, self.sampler) {
+            (Aim::Sample, Sampler::Exact) => What::Sample(random),
+            (Aim::Sample, Sampler::Mh) => What::Visit {
+                random,
+                first: step == 0 || step == workers,
+                last: step + 1 >= workers,
+            },
+            // Every document and every block once: the rows count in the first round.
+            (Aim::Measure, _) => What::Measure {
+                with_rows: step == 0,
+            },
+        }
+    }
+
     fn commit(&mut self, shares: &[(Vec<i32>, u64)]) {
         let mut shared = self.shared.to_vec();
         let mut sums = vec![0i64; self.topics];
@@ -206,7 +292,9 @@ impl Lda {
                 *sum += i64::from(change);
             }
         }
-        for (changes, _) in shares {
+        // Moves hold the totals still for a whole phase.
+        let told = shares.iter().any(|(changes, _)| changes[..self.topics].iter().any(|&c| c != 0));
+        for (changes, _) in shares.iter().filter(|_| told) {
             let unseen = sums.iter().zip(changes);
             let unseen: u64 = unseen.map(|(all, &own)| all.abs_diff(i64::from(own))).sum();
             self.drift.sum += unseen as f64 / self.tokens.max(1) as f64;
@@ -225,68 +313,48 @@ impl Program for Lda {
     fn schedule(&mut self, round: &mut Round) -> Plan<Task> {
         let workers = round.workers();
         let step = match self.aim {
-            Aim::Sample => self.step,
+            Aim::Sample => self.turn,
             Aim::Measure => round.number(),
         };
+        let blocks: Vec<Option<usize>> = if step < workers as u64 {
+            let rotation = Rotation::new(workers, workers);
+            rotation.blocks(step).map(Some).collect()
+        } else {
+            vec![None; workers]
+        };
         let mut plan = Plan::new();
-        for (worker, block) in Rotation::new(workers, workers).blocks(step).enumerate() {
-            let what = match self.aim {
-                Aim::Sample => What::Sample(Random {
-                    seed: self.seed,
-                    number: step * workers as u64 + worker as u64,
-                }),
-                // Every document and every block once: the rows count in the first round.
-                Aim::Measure => What::Measure {
-                    with_rows: step == 0,
-                },
-            };
+        for (worker, block) in blocks.into_iter().enumerate() {
             let task = Task {
-                loan: self.lender.lend(block),
+                loan: block.map(|block| self.lender.lend(block)),
                 shared: Arc::clone(&self.shared),
                 prior: self.prior,
-                what,
+                what: self.what(step, worker),
             };
-            let cost = self.layout.load(worker, block) as f64;
-            plan.assign(worker, task)
-                .costing(cost)
-                .writing(block..block + 1);
+            let cost = match block {
+                Some(block) => self.layout.load(worker, block),
+                None => self.layout.load_of(worker),
+            };
+            let assignment = plan.assign(worker, task).costing(cost as f64);
+            if let Some(block) = block {
+                assignment.writing(block..block + 1);
+            }
         }
         plan
     }
 
-    fn push(shard: &mut Shard, mut task: Task) -> Share {
-        let block = task.loan.block();
-        let mut words = task.loan.open();
-        let mut shared = task.shared.to_vec();
-        let view = View {
-            block: &mut words,
-            shared: &mut shared,
-            prior: task.prior,
-        };
-        match task.what {
-            What::Sample(random) => {
-                shard.sample(view, block, random);
-                let changes = shared.iter().zip(task.shared.iter());
-                Share::Sampled {
-                    changes: changes
-                        .map(|(&new, &old)| new.wrapping_sub(old).cast_signed())
-                        .collect(),
-                    tokens: shard.cells[block].tokens() as u64,
-                }
+    fn push(shard: &mut Shard, task: Task) -> Share {
+        let Task {
+            loan,
+            shared,
+            prior,
+            what,
+        } = task;
+        match loan {
+            Some(mut loan) => {
+                let block = loan.block();
+                on_words(shard, block, &mut loan.open(), &shared, prior, what)
             }
-            What::Measure { with_rows } => {
-                let mut measured = Measured {
-                    predictive: shard.log_likelihood(view, block),
-                    ..Measured::default()
-                };
-                if with_rows {
-                    measured.documents = shard.census(task.prior);
-                    let growth = Growth::from(f64::from(task.prior.beta));
-                    let counts = words.counts();
-                    measured.words.counts = Census::of(counts, &growth);
-                }
-                Share::Measured(measured)
-            }
+            None => on_documents(shard, &shared, prior, what),
         }
     }
 
@@ -305,13 +373,82 @@ impl Program for Lda {
         let updates = sampled.iter().map(|(_, tokens)| tokens).sum();
         if !sampled.is_empty() {
             self.commit(&sampled);
-            self.step += 1;
+            self.turn += 1;
+            if self.turn == self.turns() {
+                (self.sweeps, self.turn) = (self.sweeps + 1, 0);
+            }
         }
         Moved {
             updates,
             ..Moved::default()
         }
     }
+}
+
+/// A round with a block of words.
+fn on_words(
+    shard: &mut Shard,
+    block: usize,
+    words: &mut WordCounts,
+    told: &[u32],
+    prior: Prior,
+    what: What,
+) -> Share {
+    let mut shared = told.to_vec();
+    let tokens = shard.cells[block].tokens() as u64;
+    let view = View {
+        block: words,
+        shared: &mut shared,
+        prior,
+    };
+    match what {
+        What::Sample(random) => {
+            shard.sample(view, block, random);
+            let changes = differences(told, &shared);
+            Share::Sampled { changes, tokens }
+        }
+        What::Visit {
+            random,
+            first,
+            last,
+        } => {
+            shard.visit_words(view, block, random, first);
+            let mut changes = differences(told, &shared);
+            if last {
+                shard.end_phase(&mut changes);
+            }
+            Share::Sampled { changes, tokens }
+        }
+        What::Measure { with_rows } => {
+            let mut measured = Measured {
+                predictive: shard.log_likelihood(view, block),
+                ..Measured::default()
+            };
+            if with_rows {
+                measured.documents = shard.census(prior);
+                let growth = Growth::from(f64::from(prior.beta));
+                measured.words.counts = Census::of(words.counts(), &growth);
+            }
+            Share::Measured(measured)
+        }
+    }
+}
+
+/// A round with all documents.
+fn on_documents(shard: &mut Shard, told: &[u32], prior: Prior, what: What) -> Share {
+    let mut changes = vec![0; told.len()];
+    if let What::Visit { random, .. } = what {
+        shard.visit_documents(prior, told, random);
+        shard.end_phase(&mut changes);
+    }
+    Share::Sampled { changes, tokens: 0 }
+}
+
+fn differences(old: &[u32], new: &[u32]) -> Vec<i32> {
+    let pairs = new.iter().zip(old);
+    pairs
+        .map(|(&new, &old)| new.wrapping_sub(old).cast_signed())
+        .collect()
 }
 
 /// The counts of a corpus divided, for the data-parallel alternative.

@@ -4,14 +4,16 @@
 //! cell tokens are in the order of their words, so that a block on loan is read once, in order.
 
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 use strads_common::random::stream;
 use strads_datasets::Corpus;
 
 use super::census::{Census, Side, length_growth};
-use super::counts::{DENSE_UP_TO, DocumentCounts, WordCounts};
+use super::counts::{DENSE_UP_TO, DenseRows, DocumentCounts, WordCounts};
 use super::exact::{self, Desk, Prior};
 use super::gamma::Growth;
 use super::layout::Layout;
+use super::moves::Moves;
 use super::wide::{Wide, Work, widest};
 
 /// A worker's documents.
@@ -25,6 +27,8 @@ pub struct Shard {
     pub rows: DocumentCounts,
     /// Where words are sampled.
     pub desk: Desk,
+    /// The tokens while they are sampled by moves. Cells then have no topics of their own.
+    pub moves: Option<Moves>,
 }
 
 /// The tokens of one word block in one worker's documents.
@@ -86,10 +90,12 @@ impl Shard {
                 *end += 1;
             }
         });
-        let dense = topics <= DENSE_UP_TO;
+        let longest = lengths.iter().max().copied().unwrap_or(0);
+        let dense = topics <= DENSE_UP_TO && longest <= DenseRows::LONGEST;
         let mut shard = Self {
             rows: DocumentCounts::new(&lengths, topics, dense),
             desk: Desk::new(topics, dense),
+            moves: None,
             cells,
             lengths,
         };
@@ -156,7 +162,7 @@ impl Cell {
 
     /// How many tokens there are.
     pub fn tokens(&self) -> usize {
-        self.topics.len()
+        self.documents.len()
     }
 }
 
@@ -208,8 +214,58 @@ impl Shard {
     }
 }
 
+impl Shard {
+    /// Sampling goes on by moves: packs the tokens.
+    pub fn begin_moves(&mut self) {
+        let topics = self.desk.totals().len();
+        self.moves = Some(Moves::new(&self.cells, &self.lengths, topics));
+        self.hide_topics();
+    }
+
+    /// Visits the words of one block. `first`: that begins a phase.
+    pub fn visit_words(&mut self, view: View<'_>, block: usize, random: Random, first: bool) {
+        let mut random = stream(random.seed, "lda words", random.number);
+        let moves = self.moves.as_mut().expect("visits are planned between `begin_moves` and `end_moves`");
+        moves.visit_words(&self.cells[block], block, view, first, &mut random);
+    }
+
+    /// Visits all documents, which is a phase.
+    pub fn visit_documents(&mut self, prior: Prior, totals: &[u32], random: Random) {
+        let mut random = stream(random.seed, "lda documents", random.number);
+        let moves = self.moves.as_mut().expect("visits are planned between `begin_moves` and `end_moves`");
+        moves.visit_documents(&self.lengths, prior, totals, &mut random);
+    }
+
+    /// What the phase that has ended changed in the totals.
+    pub fn end_phase(&mut self, changes: &mut [i32]) {
+        let moves = self.moves.as_mut().expect("visits are planned between `begin_moves` and `end_moves`");
+        moves.end_phase(changes);
+    }
+
+    /// Gives the cells their topics, if moves have them.
+    pub fn show_topics(&mut self) {
+        if let Some(moves) = &self.moves {
+            moves.topics(|cell, topics| self.cells[cell].topics = topics.collect());
+        }
+    }
+
+    /// Takes the cells' topics away, if moves have them.
+    pub fn hide_topics(&mut self) {
+        if self.moves.is_some() {
+            self.cells.iter_mut().for_each(|cell| cell.topics = Vec::new());
+        }
+    }
+
+    /// Sampling goes on otherwise: unpacks the tokens.
+    pub fn end_moves(&mut self) {
+        self.show_topics();
+        self.moves = None;
+        self.recount();
+    }
+}
+
 /// The name of a random stream: seed and number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Random {
     /// The run's seed.
     pub seed: u64,
@@ -283,6 +339,7 @@ impl Work for Measure<'_> {
             rows,
             desk,
             lengths,
+            ..
         } = self.shard;
         let cell = &cells[self.block];
         let View {
@@ -309,7 +366,8 @@ impl Work for Measure<'_> {
     }
 }
 
-fn head_row(heads: &mut [u32], head: usize, topics: usize) -> &mut [u32] {
+/// The row of a head word.
+pub fn head_row(heads: &mut [u32], head: usize, topics: usize) -> &mut [u32] {
     &mut heads[head * topics..(head + 1) * topics]
 }
 

@@ -64,7 +64,7 @@ fn prior(corpus: &Corpus, alpha: f32, beta: f32) -> Prior {
 }
 
 fn sweep(executor: &Executor, lda: &mut Lda, shards: &mut [Shard], sweeps: u64) {
-    let rounds = Stop::after_rounds(sweeps * shards.len() as u64);
+    let rounds = Stop::after_rounds(sweeps * lda.turns());
     Run::new().until(rounds).on(executor, lda, shards).unwrap();
 }
 

@@ -3,11 +3,13 @@
 use std::time::Instant;
 
 use serde::Serialize;
+use strads::record::Totals;
 use strads::{Run, Stop, Verdict};
 use strads_datasets::{Corpus, ReadOptions, Source, read_corpus};
 
 use super::args::Args;
 use super::program::{self, Lda};
+use super::sampler::Sampler;
 use super::shard::Shard;
 use super::{checkpoint, coherence, model, text};
 use crate::console::Console;
@@ -95,6 +97,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             last.log_likelihood_per_token
         ));
     }
+    let Training { lda, shards, .. } = &mut training;
+    lda.sample_by(Sampler::Exact, shards);
     let npmi = coherence::npmi(&corpus, &model::top_words(&training.lda));
     let writing = Instant::now();
     if let Some(directory) = &args.common.out {
@@ -182,14 +186,40 @@ impl<'a> Training<'a> {
 
     /// Sweeps up to the next measurement, and measures.
     fn advance(&mut self, console: &mut Console) -> Result<Progress, Failure> {
-        let Self {
-            args, lda, shards, ..
-        } = self;
-        let every = args.every;
-        let goal = (lda.sweeps() / every * every + every).min(args.sweeps);
-        let sweeps = goal - lda.sweeps();
-        let rounds = sweeps * shards.len() as u64;
+        let every = self.args.every;
+        let begun = self.lda.sweeps();
+        let goal = (begun / every * every + every).min(self.args.sweeps);
         let began = Instant::now();
+        let (mut span, mut mean) = (0.0, 0.0);
+        while self.lda.sweeps() < goal {
+            let totals = self.sweep_until(goal, console)?;
+            span += totals.span;
+            mean += totals.mean_load;
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        self.seconds += seconds;
+        let speed = ((goal - begun) * self.lda.tokens()) as f64 / seconds;
+        let progress = self.measure(speed, span / mean)?;
+        self.keep()?;
+        Ok(progress)
+    }
+
+    /// Sweeps with one sampler, as far as it goes, but no further than `goal`.
+    fn sweep_until(&mut self, goal: u64, console: &mut Console) -> Result<Totals, Failure> {
+        let Self {
+            args,
+            corpus,
+            lda,
+            shards,
+            ..
+        } = self;
+        let mean_length = lda.tokens() as f64 / corpus.documents() as f64;
+        let at = |sweep| args.sampler.at(sweep, lda.topics(), mean_length);
+        let sampler = at(lda.sweeps());
+        let same = (lda.sweeps()..goal).take_while(|&sweep| at(sweep) == sampler);
+        let sweeps = same.count() as u64;
+        lda.sample_by(sampler, shards);
+        let rounds = sweeps * lda.turns();
         let run = Run::new()
             .seed(args.common.seed)
             .until(Stop::after_rounds(rounds));
@@ -197,17 +227,17 @@ impl<'a> Training<'a> {
             console.progress(|| format!("sweep {} of {}", lda.sweeps(), args.sweeps));
             Verdict::Continue
         })?;
-        let seconds = began.elapsed().as_secs_f64();
-        self.seconds += seconds;
-        let speed = (sweeps * self.lda.tokens()) as f64 / seconds;
-        let progress = self.measure(speed, record.totals.imbalance())?;
-        self.keep()?;
-        Ok(progress)
+        Ok(record.totals)
     }
 
     /// Sums likelihoods and, where asked, moves the priors.
     fn measure(&mut self, tokens_per_second: f64, imbalance: f64) -> Result<Progress, Failure> {
         let began = Instant::now();
+        let put_aside = self.shards[0].moves.is_some().then(|| {
+            self.shards.iter_mut().for_each(Shard::show_topics);
+            self.shards.iter_mut().for_each(Shard::recount);
+            self.lda.up_to_date(&self.shards)
+        });
         let rounds = self.lda.measure();
         let run = Run::new().until(Stop::after_rounds(rounds));
         run.on(
@@ -216,6 +246,10 @@ impl<'a> Training<'a> {
             &mut self.shards,
         )?;
         let measured = self.lda.measured();
+        if let Some(counted) = put_aside {
+            self.lda.put_back(counted);
+            self.shards.iter_mut().for_each(Shard::hide_topics);
+        }
         let tokens = self.lda.tokens() as f64;
         let (alpha, beta) = (
             f64::from(self.lda.prior.alpha),
@@ -277,6 +311,7 @@ impl<'a> Training<'a> {
             return Ok(());
         };
         let seed = self.args.common.seed;
+        self.shards.iter_mut().for_each(Shard::show_topics);
         checkpoint::save(directory, self.corpus, &self.lda, &self.shards, seed).map_err(
             |error| {
                 Failure::world(format!(
@@ -287,6 +322,9 @@ impl<'a> Training<'a> {
         )?;
         self.shards.iter_mut().for_each(Shard::recount);
         self.lda.recount(&self.shards);
+        if self.shards[0].moves.is_some() {
+            self.shards.iter_mut().for_each(Shard::begin_moves);
+        }
         Ok(())
     }
 }

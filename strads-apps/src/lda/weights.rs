@@ -69,13 +69,20 @@ impl Weights {
         self.levels[0].as_flattened_mut()[topic as usize] = weight;
     }
 
+    /// As [`Weights::place`], for weights that are read in whole nodes at once.
+    #[inline(always)]
+    pub fn place_whole<W: Wide>(&mut self, wide: W, topic: u32, weight: f32) {
+        let node = &mut self.levels[0][topic as usize / LANES];
+        *node = wide.with_lane(node, topic as usize % LANES, weight);
+    }
+
     /// Sums anew above one topic; nothing of earlier rounding remains there.
     #[inline(always)]
     pub fn refresh<W: Wide>(&mut self, wide: W, topic: u32) {
         let mut at = topic as usize;
         for level in 1..self.levels.len() {
             at /= LANES;
-            let total = wide.sum(&self.levels[level - 1][at]);
+            let total = wide.sum(wide.load(&self.levels[level - 1][at]));
             self.levels[level].as_flattened_mut()[at] = total;
         }
         self.total = self.sum_of_top(wide);
@@ -88,7 +95,7 @@ impl Weights {
             let (below, above) = self.levels.split_at_mut(level);
             let sums = above[0].as_flattened_mut();
             for (total, node) in sums.iter_mut().zip(&below[level - 1]) {
-                *total = wide.sum(node);
+                *total = wide.sum(wide.load(node));
             }
         }
         self.total = self.sum_of_top(wide);
@@ -96,7 +103,7 @@ impl Weights {
 
     #[inline(always)]
     fn sum_of_top<W: Wide>(&self, wide: W) -> f32 {
-        wide.sum(&self.levels[self.levels.len() - 1][0])
+        wide.sum(wide.load(&self.levels[self.levels.len() - 1][0]))
     }
 
     /// The topic at `mark` of the line on which all weights are laid end to end.
@@ -104,10 +111,10 @@ impl Weights {
     pub fn find<W: Wide>(&self, wide: W, mut mark: f32) -> u32 {
         let mut at = 0;
         for level in self.levels.iter().rev() {
-            let node = &level[at];
+            let node = wide.load(&level[at]);
             let ends = wide.running_sums(node);
-            let lane = wide.lane_at(node, &ends, mark);
-            mark -= ends[lane] - node[lane];
+            let lane = wide.lane_at(node, ends, wide.splat(mark));
+            mark -= wide.store(wide.sub(ends, node))[lane];
             at = at * LANES + lane;
         }
         at as u32
