@@ -18,10 +18,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use strads_common::auth::Secret;
+use strads_common::channel::{self, Reading, Writing};
 use strads_common::ids::WorkerId;
 use strads_common::socket;
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -285,7 +285,7 @@ impl Desk {
         }
     }
 
-    async fn call(&self, neighbour: WorkerId) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
+    async fn call(&self, neighbour: WorkerId) -> io::Result<(Reading, Writing)> {
         let NodeOptions {
             me,
             addresses,
@@ -293,12 +293,14 @@ impl Desk {
             timing,
             ..
         } = &self.options;
-        let mut stream = TcpStream::connect(addresses[neighbour.index()]).await?;
+        let stream = TcpStream::connect(addresses[neighbour.index()]).await?;
         socket::prepare(&stream, timing.silence)?;
-        secret.call(&mut stream).await.map_err(io::Error::other)?;
+        let (reading, mut writing) = channel::call(stream, secret)
+            .await
+            .map_err(io::Error::other)?;
         let hello = wire::hello(*me, addresses.len() as u32);
-        pipe::write_frames(&mut stream, std::iter::once(hello)).await?;
-        Ok(stream.into_split())
+        pipe::write_frames(&mut writing, std::iter::once(hello)).await?;
+        Ok((reading, writing))
     }
 
     async fn listen(self: &Arc<Self>, listener: TcpListener) -> io::Result<()> {
@@ -330,14 +332,11 @@ impl Desk {
     }
 
     /// Finds out who a caller is.
-    async fn meet(&self, mut stream: TcpStream) -> io::Result<(Frames, OwnedWriteHalf, WorkerId)> {
+    async fn meet(&self, stream: TcpStream) -> io::Result<(Frames, Writing, WorkerId)> {
         socket::prepare(&stream, self.options.timing.silence)?;
-        self.options
-            .secret
-            .listen(&mut stream)
+        let (reading, writing) = channel::accept(stream, &self.options.secret)
             .await
             .map_err(io::Error::other)?;
-        let (reading, writing) = stream.into_split();
         let mut frames = pipe::frames(reading, 0);
         let hello = pipe::next_frame(&mut frames, self.options.timing);
         let hello = hello.await.map_err(io::Error::other)?.header;
@@ -351,7 +350,7 @@ impl Desk {
     }
 
     /// Moves messages until the connection ends or another one takes its place.
-    async fn attend(&self, frames: Frames, writing: OwnedWriteHalf, neighbour: WorkerId) {
+    async fn attend(&self, frames: Frames, writing: Writing, neighbour: WorkerId) {
         let connection = Arc::new(Connection::default());
         let before = self
             .lock()
@@ -387,7 +386,7 @@ impl Desk {
 
     async fn write(
         &self,
-        mut half: OwnedWriteHalf,
+        mut half: Writing,
         neighbour: WorkerId,
         connection: &Connection,
     ) -> io::Result<()> {
@@ -411,4 +410,4 @@ impl Desk {
     }
 }
 
-type Frames = tokio_util::codec::FramedRead<OwnedReadHalf, strads_common::frame::FrameDecoder>;
+type Frames = tokio_util::codec::FramedRead<Reading, strads_common::frame::FrameDecoder>;
