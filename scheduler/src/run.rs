@@ -5,13 +5,14 @@
 //! depth; executors differ in where `push` happens.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Instant;
 
 use crate::error::Error;
 use crate::executor::{Crew, Executor, Finished};
-use crate::plan::{Assignment, Place, Plan};
+use crate::plan::{Access, Assignment, Place, Plan};
 use crate::program::{Done, Freshness, Moved, Program, Shares};
-use crate::record::{Record, RoundRecord, Sent};
+use crate::record::{Record, RoundRecord, Sent, coarse};
 use crate::round::Round;
 use crate::stop::{Ended, Stop};
 
@@ -171,6 +172,9 @@ impl<P: Program> Drive<'_, P> {
         self.plan_ahead(self.run.depth - 1);
         let finished = self.crew.collect()?;
 
+        finished
+            .iter()
+            .for_each(|f| self.record.did(f.worker, f.seconds));
         record.sent = complete(sent, &finished);
         record.span = self.crew.span();
         let done = finished
@@ -232,6 +236,7 @@ impl<P: Program> Drive<'_, P> {
             planned: 0,
             dropped: 0,
             updates: 0,
+            updates_so_far: 0,
             change: 0.0,
             objective: None,
             span: 0.0,
@@ -289,7 +294,7 @@ impl<P: Program> Drive<'_, P> {
             worker: 0,
             entries: a.entries,
             cost: a.cost,
-            claims: a.claims.clone(),
+            writes: coarse(written::<P>(a)),
             seconds: 0.0,
         };
         going.iter().map(outline).collect()
@@ -306,6 +311,19 @@ impl<P: Program> Drive<'_, P> {
             });
         }
     }
+}
+
+/// The variables that an assignment writes: those that its program names, or those it claims.
+fn written<P: Program>(assignment: &Assignment<P::Task>) -> Vec<Range<usize>> {
+    let named = P::variables(&assignment.task);
+    if !named.is_empty() {
+        return named;
+    }
+    let claims = assignment.claims.iter();
+    claims
+        .filter(|claim| claim.access == Access::Write)
+        .map(|claim| claim.variables.clone())
+        .collect()
 }
 
 fn complete<S>(mut sent: Vec<Sent>, finished: &[Finished<S>]) -> Vec<Sent> {
