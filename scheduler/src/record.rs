@@ -1,8 +1,9 @@
 //! The run record: what was planned, what became of it, how long it took.
 //!
 //! Every front end (progress line, JSON events, report) reads this and nothing else. Totals are
-//! exact; of the rounds, evenly spaced ones are kept, so that a record of a million rounds stays
-//! small and the cost of keeping it does not grow.
+//! exact; of the rounds, one in each stretch of equal length is kept, so that a record of a million
+//! rounds stays small and the cost of keeping it does not grow. Which one is a coin toss by number:
+//! rounds of a program that alternates between two kinds are kept of both.
 
 use std::ops::Range;
 
@@ -27,9 +28,9 @@ pub struct Record {
     pub workers: usize,
     /// Exact sums over all rounds.
     pub totals: Totals,
-    /// Every `stride`-th round from the first.
+    /// One round of each `stride` in a row.
     pub rounds: Vec<RoundRecord>,
-    /// The distance between kept rounds.
+    /// How many rounds a kept one stands for: a power of two.
     pub stride: u64,
     /// What each worker did, exact over all rounds.
     pub work: Vec<Work>,
@@ -111,6 +112,8 @@ pub struct RoundRecord {
     pub span: f64,
     /// The mean worker's planned cost.
     pub mean_load: f64,
+    /// Time from taking up its plan to the end of its `pull`.
+    pub seconds: f64,
     /// Time in `schedule` and `refresh` for this round.
     pub seconds_scheduling: f64,
     /// Time in `pull`.
@@ -209,7 +212,7 @@ impl Record {
 
     /// True if the record will keep round `round`: only then its details are worth gathering.
     pub(crate) fn keeps(&self, round: u64) -> bool {
-        round.is_multiple_of(self.stride)
+        stands(round, self.stride)
     }
 
     pub(crate) fn add(&mut self, mut round: RoundRecord) {
@@ -274,16 +277,32 @@ impl Record {
         if self.rounds.len() < KEPT {
             return;
         }
+        let half = self.stride;
         self.stride *= 2;
-        let mut next = 0;
-        self.rounds.retain(|kept| {
-            let due = kept.round >= next;
-            if due {
-                next = kept.round + self.stride;
-            }
-            due
-        });
+        let stretches = self
+            .rounds
+            .chunk_by(|a, b| a.round / (2 * half) == b.round / (2 * half));
+        let keep: Vec<bool> = stretches
+            .flat_map(|kept| {
+                let chosen = |one: &RoundRecord| one.round / half & 1 == coin(one.round / half / 2);
+                // One of two stays, and one that is alone.
+                kept.iter().map(move |one| kept.len() == 1 || chosen(one))
+            })
+            .collect();
+        let mut keep = keep.into_iter();
+        self.rounds.retain(|_| keep.next() == Some(true));
     }
+}
+
+/// True of one round in each `stride` in a row, and only if it was true of it for half the stride:
+/// of the two halves, a coin decides which one's round stays.
+fn stands(round: u64, stride: u64) -> bool {
+    (0..stride.trailing_zeros()).all(|level| round >> level & 1 == coin(round >> (level + 1)))
+}
+
+/// 0 or 1, the same at all times.
+fn coin(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63
 }
 
 /// At most [`RANGES`] ranges that cover all of `variables`.
@@ -323,26 +342,28 @@ mod tests {
             objective: None,
             span: 3.0,
             mean_load: 2.0,
+            seconds: 1.0,
             seconds_scheduling: 0.0,
             seconds_pulling: 0.0,
             sent: Vec::new(),
         }
     }
 
-    /// However long the run, the record is bounded, evenly spaced, and its totals are exact.
+    /// However long the run, the record is bounded, has one round of each stretch, as many odd as
+    /// even ones, and its totals are exact.
     #[test]
-    fn a_long_run_keeps_evenly_spaced_rounds_and_exact_totals() {
+    fn a_long_run_keeps_a_round_of_each_stretch_and_exact_totals() {
         let mut record = Record::new(0, 1, 1);
         for number in 0..100_000 {
             record.add(round(number));
         }
         assert!(record.rounds.len() < KEPT && record.rounds.len() >= KEPT / 2 - 1);
-        assert!(
-            record
-                .rounds
-                .windows(2)
-                .all(|pair| pair[1].round - pair[0].round == record.stride)
-        );
+        let stretch = |kept: &RoundRecord| kept.round / record.stride;
+        let next = |pair: &[RoundRecord]| stretch(&pair[1]) == stretch(&pair[0]) + 1;
+        assert!(record.rounds.windows(2).all(next));
+        let odd = record.rounds.iter().filter(|kept| kept.round % 2 == 1);
+        let share = odd.count() as f64 / record.rounds.len() as f64;
+        assert!((0.4..0.6).contains(&share), "{share}");
         assert_eq!(record.totals.updates, 200_000);
         assert_eq!(record.totals.fullness(), 0.5);
         assert_eq!(record.totals.imbalance(), 1.5);
@@ -367,13 +388,17 @@ mod tests {
         assert_eq!(all.work[1].tasks, all.totals.rounds);
         assert!(all.rounds.len() < KEPT && all.rounds.len() >= KEPT / 4);
         let ascend = |pair: &[RoundRecord]| {
-            pair[1].round - pair[0].round >= all.stride
+            pair[1].round / all.stride == pair[0].round / all.stride + 1
                 && pair[1].at_seconds > pair[0].at_seconds
                 && pair[1].updates_so_far > pair[0].updates_so_far
         };
         assert!(all.rounds.windows(2).all(ascend));
         let last = &all.rounds[all.rounds.len() - 1];
         assert_eq!(last.updates_so_far, 2 * (last.round + 1));
+
+        let mut long = run(5000);
+        long.append(run(5000));
+        assert!(long.rounds.len() >= KEPT / 2 && long.stride == 8);
     }
 
     /// However scattered, what is kept of an assignment is bounded and covers all it wrote.

@@ -152,6 +152,7 @@ impl<P: Program> Drive<'_, P> {
     /// One round: the oldest plan is freshened and goes out; while it runs, the rounds after it
     /// are planned; its shares come back and are pulled.
     fn round(&mut self) -> Result<(RoundRecord, Moved), Error> {
+        let began = Instant::now();
         let ahead = self
             .ahead
             .pop_front()
@@ -187,6 +188,7 @@ impl<P: Program> Drive<'_, P> {
         let pulling = Instant::now();
         let moved = self.program.pull(Shares { done, unsent });
         record.seconds_pulling = pulling.elapsed().as_secs_f64();
+        record.seconds = began.elapsed().as_secs_f64();
         record.at_seconds = self.started.elapsed().as_secs_f64();
         (record.updates, record.change, record.objective) =
             (moved.updates, moved.change, moved.objective);
@@ -241,6 +243,7 @@ impl<P: Program> Drive<'_, P> {
             objective: None,
             span: 0.0,
             mean_load: 0.0,
+            seconds: 0.0,
             seconds_scheduling: ahead.seconds,
             seconds_pulling: 0.0,
             sent: Vec::new(),
