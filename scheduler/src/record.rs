@@ -235,16 +235,20 @@ impl Record {
     pub fn append(&mut self, later: Record) {
         let before = self.totals;
         self.totals.join(&later.totals);
+        let whole = later.stride == 1;
         self.stride = self.stride.max(later.stride);
         for mut round in later.rounds {
             round.round += before.rounds;
             round.at_seconds += before.seconds;
             round.updates_so_far += before.updates;
-            let next = self
-                .rounds
-                .last()
-                .map_or(0, |last| last.round + self.stride);
-            if round.round >= next {
+            let last = self.rounds.last().map(|last| last.round / self.stride);
+            // A run that was thinned by itself has other rounds than the whole would have kept.
+            let keeps = if whole {
+                self.keeps(round.round)
+            } else {
+                last != Some(round.round / self.stride)
+            };
+            if keeps {
                 self.rounds.push(round);
                 self.thin();
             }
@@ -397,8 +401,9 @@ mod tests {
         assert_eq!(last.updates_so_far, 2 * (last.round + 1));
 
         let mut long = run(5000);
+        assert_eq!((long.rounds.len(), long.stride), (1250, 4));
         long.append(run(5000));
-        assert!(long.rounds.len() >= KEPT / 2 && long.stride == 8);
+        assert_eq!((long.rounds.len(), long.stride), (1250, 8));
     }
 
     /// However scattered, what is kept of an assignment is bounded and covers all it wrote.
