@@ -12,6 +12,7 @@ use super::shard::Shard;
 use super::{checkpoint, coherence, model, text};
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::files::together;
 
 /// What is known at the start.
 #[derive(Serialize)]
@@ -30,6 +31,7 @@ struct Start {
 struct Progress {
     sweep: u64,
     seconds: f64,
+    updates: u64,
     tokens_per_second: f64,
     log_likelihood_per_token: f64,
     joint_log_likelihood_per_token: f64,
@@ -98,7 +100,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let npmi = coherence::npmi(&corpus, &model::top_words(&training.lda));
     let writing = Instant::now();
     if let Some(directory) = &args.common.out {
-        model::write(directory, &training.lda, &training.shards, &corpus).map_err(|error| {
+        let write = || model::write(directory, &training.lda, &training.shards, &corpus);
+        together(write).map_err(|error| {
             Failure::world(format!(
                 "{}: cannot write the model: {error}",
                 directory.display()
@@ -116,7 +119,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             seconds_write: writing.elapsed().as_secs_f64(),
         },
     );
-    Ok(())
+    console.finish()
 }
 
 fn read(args: &Args) -> Result<Corpus, Failure> {
@@ -125,7 +128,7 @@ fn read(args: &Args) -> Result<Corpus, Failure> {
         vocabulary: args.vocabulary.as_deref().map(Source::from),
         ..ReadOptions::default()
     };
-    let corpus = read_corpus(&args.corpus.as_path().into(), &options).map_err(Failure::input)?;
+    let corpus = read_corpus(&args.corpus.as_path().into(), &options)?;
     let pruning = args.pruning();
     let corpus = if pruning.keeps_all() {
         corpus
@@ -201,6 +204,7 @@ impl<'a> Training<'a> {
         self.seconds += seconds;
         let speed = (sweeps * self.lda.tokens()) as f64 / seconds;
         let progress = self.measure(speed, record.totals.imbalance())?;
+        console.ran(record);
         self.keep()?;
         Ok(progress)
     }
@@ -229,6 +233,7 @@ impl<'a> Training<'a> {
         Ok(Progress {
             sweep: self.lda.sweeps(),
             seconds: self.seconds,
+            updates: self.lda.sweeps() * self.lda.tokens(),
             tokens_per_second,
             log_likelihood_per_token: measured.predictive / tokens,
             joint_log_likelihood_per_token: (measured.documents.log_probability()

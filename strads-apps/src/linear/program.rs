@@ -6,6 +6,7 @@
 //! same time do not undo each other's work, and go to one worker otherwise. A scan also yields the
 //! duality gap, which is what ends the work at one λ and begins the next.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -218,6 +219,16 @@ impl Program for SparseRegression {
                 let (arrival, descended) = start.descend(view, &mut block, effort);
                 Share::Descended(block, arrival, descended)
             }
+        }
+    }
+
+    fn variables(task: &Task) -> Vec<Range<usize>> {
+        match task {
+            Task::Descend { block, .. } => {
+                let columns = block.columns.iter().map(|&j| j as usize);
+                columns.map(|j| j..j + 1).collect()
+            }
+            Task::Survey { .. } | Task::Scan(_) => Vec::new(),
         }
     }
 
