@@ -4,6 +4,8 @@
 //! own shards and run [`Program::push`]. `push` takes no `self`: what a worker must know about the
 //! model travels in the task, so the boundary between machines is checked by the compiler.
 
+use std::ops::Range;
+
 use crate::plan::Plan;
 use crate::round::Round;
 
@@ -35,6 +37,12 @@ pub trait Program: Sized {
     /// that went stale since, and fills in what only now is known.
     fn refresh(&mut self, _task: &mut Self::Task) -> Freshness {
         Freshness::Fresh
+    }
+
+    /// The variables that a task will write, for the record of rounds: worth telling where plans
+    /// do not claim them. Asked only for rounds that the record keeps.
+    fn variables(_task: &Self::Task) -> Vec<Range<usize>> {
+        Vec::new()
     }
 }
 

@@ -5,13 +5,14 @@
 //! depth; executors differ in where `push` happens.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::time::Instant;
 
 use crate::error::Error;
 use crate::executor::{Crew, Executor, Finished};
-use crate::plan::{Assignment, Place, Plan};
+use crate::plan::{Access, Assignment, Place, Plan};
 use crate::program::{Done, Freshness, Moved, Program, Shares};
-use crate::record::{Record, RoundRecord, Sent};
+use crate::record::{Record, RoundRecord, Sent, coarse};
 use crate::round::Round;
 use crate::stop::{Ended, Stop};
 
@@ -151,6 +152,7 @@ impl<P: Program> Drive<'_, P> {
     /// One round: the oldest plan is freshened and goes out; while it runs, the rounds after it
     /// are planned; its shares come back and are pulled.
     fn round(&mut self) -> Result<(RoundRecord, Moved), Error> {
+        let began = Instant::now();
         let ahead = self
             .ahead
             .pop_front()
@@ -171,6 +173,9 @@ impl<P: Program> Drive<'_, P> {
         self.plan_ahead(self.run.depth - 1);
         let finished = self.crew.collect()?;
 
+        finished
+            .iter()
+            .for_each(|f| self.record.did(f.worker, f.seconds));
         record.sent = complete(sent, &finished);
         record.span = self.crew.span();
         let done = finished
@@ -183,6 +188,7 @@ impl<P: Program> Drive<'_, P> {
         let pulling = Instant::now();
         let moved = self.program.pull(Shares { done, unsent });
         record.seconds_pulling = pulling.elapsed().as_secs_f64();
+        record.seconds = began.elapsed().as_secs_f64();
         record.at_seconds = self.started.elapsed().as_secs_f64();
         (record.updates, record.change, record.objective) =
             (moved.updates, moved.change, moved.objective);
@@ -232,10 +238,12 @@ impl<P: Program> Drive<'_, P> {
             planned: 0,
             dropped: 0,
             updates: 0,
+            updates_so_far: 0,
             change: 0.0,
             objective: None,
             span: 0.0,
             mean_load: 0.0,
+            seconds: 0.0,
             seconds_scheduling: ahead.seconds,
             seconds_pulling: 0.0,
             sent: Vec::new(),
@@ -289,7 +297,7 @@ impl<P: Program> Drive<'_, P> {
             worker: 0,
             entries: a.entries,
             cost: a.cost,
-            claims: a.claims.clone(),
+            writes: coarse(written::<P>(a)),
             seconds: 0.0,
         };
         going.iter().map(outline).collect()
@@ -306,6 +314,19 @@ impl<P: Program> Drive<'_, P> {
             });
         }
     }
+}
+
+/// The variables that an assignment writes: those that its program names, or those it claims.
+fn written<P: Program>(assignment: &Assignment<P::Task>) -> Vec<Range<usize>> {
+    let named = P::variables(&assignment.task);
+    if !named.is_empty() {
+        return named;
+    }
+    let claims = assignment.claims.iter();
+    claims
+        .filter(|claim| claim.access == Access::Write)
+        .map(|claim| claim.variables.clone())
+        .collect()
 }
 
 fn complete<S>(mut sent: Vec<Sent>, finished: &[Finished<S>]) -> Vec<Sent> {

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use bytemuck::Pod;
 use zip::ZipArchive;
 
+use crate::cli::nearest;
+
 /// An open file.
 #[derive(Debug)]
 pub struct Archive {
@@ -34,7 +36,7 @@ impl Archive {
             path: path.to_owned(),
             reason,
         };
-        let file = File::open(path).map_err(|error| unreadable(format!("cannot open: {error}")))?;
+        let file = File::open(path).map_err(|error| unreadable(not_opened(path, &error)))?;
         let zip = ZipArchive::new(BufReader::new(file))
             .map_err(|error| unreadable(format!("is no complete npz file: {error}")))?;
         Ok(Self {
@@ -82,6 +84,16 @@ impl Archive {
         read.map_err(|error| self.unreadable(format!("array {name}: {error}")))?;
         parse(&bytes, kind)
             .ok_or_else(|| self.unreadable(format!("array {name} is not as expected")))
+    }
+}
+
+/// Why `path` could not be opened, and what was perhaps meant.
+fn not_opened(path: &Path, error: &std::io::Error) -> String {
+    match nearest::file(path) {
+        Some(meant) if error.kind() == std::io::ErrorKind::NotFound => {
+            format!("there is no such file\ndid you mean {}?", meant.display())
+        }
+        _ => format!("cannot open: {error}"),
     }
 }
 

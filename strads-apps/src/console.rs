@@ -8,6 +8,10 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use strads::Record;
+
+use crate::failure::Failure;
+use crate::report::Report;
 
 /// How often the progress line changes.
 const EVERY: Duration = Duration::from_millis(100);
@@ -19,6 +23,7 @@ pub struct Console {
     live: bool,
     quiet: bool,
     shown: Option<Instant>,
+    report: Option<Box<Report>>,
 }
 
 /// An event as it appears on standard output.
@@ -37,11 +42,22 @@ impl Console {
             live: !quiet && stderr().is_terminal(),
             quiet,
             shown: None,
+            report: None,
         }
+    }
+
+    /// Also keeps what is said here for `report`.
+    pub fn reporting(mut self, report: Option<Report>) -> Self {
+        self.report = report.map(Box::new);
+        self
     }
 
     /// Prints an event under `--json`; `fields` is a struct or map.
     pub fn event(&mut self, event: &str, fields: impl Serialize) {
+        if let Some(report) = &mut self.report {
+            let fields = serde_json::to_value(&fields).expect("events are plain data");
+            report.event(event, fields);
+        }
         if self.json {
             let line =
                 serde_json::to_string(&Event { event, fields }).expect("events are plain data");
@@ -73,6 +89,34 @@ impl Console {
             eprint!("\r\x1b[2K{}", line());
             let _ = stderr().flush();
         }
+    }
+
+    /// Tells the report, if there is to be one, of a step too small for an event. The fields are
+    /// those of `progress` events, and are only made if they are kept.
+    pub fn step<T: Serialize>(&mut self, fields: impl FnOnce() -> T) {
+        if let Some(report) = &mut self.report {
+            report.step(|| serde_json::to_value(fields()).expect("steps are plain data"));
+        }
+    }
+
+    /// Tells the report of a run; one that follows another continues it.
+    pub fn ran(&mut self, record: Record) {
+        if let Some(report) = &mut self.report {
+            report.ran(record);
+        }
+    }
+
+    /// Ends the command's output: where a report was asked for, writes it.
+    pub fn finish(&mut self) -> Result<(), Failure> {
+        let Some(report) = self.report.take() else {
+            return Ok(());
+        };
+        let path = report.path().display();
+        report
+            .write()
+            .map_err(|error| Failure::world(format!("{path}: cannot write the report: {error}")))?;
+        self.note(format_args!("the report: {path}"));
+        Ok(())
     }
 
     /// Removes the progress line.

@@ -1,8 +1,11 @@
 //! Why the command ends with something else than success, and with which exit code.
 
 use std::fmt;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use crate::archive::Unreadable;
+use crate::cli::nearest;
 
 /// A failure as a person sees it: one message of at most three lines (what, where, what to do).
 #[derive(Debug)]
@@ -51,10 +54,22 @@ impl From<strads::Error> for Failure {
 
 impl From<strads_datasets::Error> for Failure {
     fn from(error: strads_datasets::Error) -> Self {
-        match error.kind {
-            strads_datasets::Kind::Io { .. } => Self::world(error),
+        match &error.kind {
+            strads_datasets::Kind::Io { error: said, .. } => match said.kind() {
+                ErrorKind::NotFound => Self::Input(missing(Path::new(&error.name))),
+                _ => Self::world(error),
+            },
             _ => Self::input(error),
         }
+    }
+}
+
+/// What to say where a person named a file that is not there.
+pub fn missing(path: &Path) -> String {
+    let what = format!("{}: there is no such file", path.display());
+    match nearest::file(path) {
+        Some(meant) => format!("{what}\ndid you mean {}?", meant.display()),
+        None => format!("{what}\ncheck the name; it is looked for from the current directory"),
     }
 }
 

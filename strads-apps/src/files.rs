@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use strads_datasets::Progress;
 
+use crate::cli::interrupt::{Partial, Together};
 use crate::console::Console;
 
 /// Writes to a neighbour of `path`, flushes to the disk, and renames.
@@ -19,6 +20,7 @@ pub fn completely(
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
     let partial = PathBuf::from(partial);
+    let _removed_by_interrupt = Partial::new(&partial);
     let written = (|| {
         let mut file = BufWriter::new(File::create(&partial)?);
         write(&mut file)?;
@@ -30,6 +32,12 @@ pub fn completely(
         let _ = fs::remove_file(&partial);
     }
     written
+}
+
+/// Writes files that belong together: an interruption waits until all of them are there.
+pub fn together<T>(write: impl FnOnce() -> T) -> T {
+    let _waited_for = Together::new();
+    write()
 }
 
 /// Shows how far `read` is while it reads `name`.

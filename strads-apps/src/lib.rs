@@ -2,13 +2,16 @@
 
 pub mod archive;
 pub mod bosen_bench;
+pub mod cli;
 pub mod cluster;
 pub mod console;
 pub mod demo;
 pub mod failure;
 pub mod files;
 pub mod generate;
+pub mod inspect;
 pub mod lda;
 pub mod linear;
 pub mod mf;
 pub mod options;
+pub mod report;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use strads::Executor;
 
 use crate::console::Console;
+use crate::failure::Failure;
+use crate::report::{Report, Settings};
 
 /// The options that every app has.
 #[derive(Clone, Debug, clap::Args)]
@@ -25,6 +27,12 @@ pub struct Common {
     /// Show no progress
     #[arg(long)]
     pub quiet: bool,
+    /// Write a report of the run: one HTML file with figures, which needs no network
+    #[arg(long, value_name = "FILE.html", value_hint = clap::ValueHint::FilePath)]
+    pub report: Option<PathBuf>,
+    /// All options as they were told, for the report.
+    #[arg(skip)]
+    pub settings: Settings,
 }
 
 impl Common {
@@ -34,6 +42,28 @@ impl Common {
         self.threads.map_or_else(all, usize::from)
     }
 
+    /// Refuses now what could only be written at the end: better than after an hour.
+    pub fn check(&self) -> Result<(), Failure> {
+        let Some(report) = &self.report else {
+            return Ok(());
+        };
+        let directory = report
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        match directory {
+            Some(directory) if !directory.is_dir() => Err(Failure::world(format!(
+                "{}: the report cannot be written there\nthere is no directory {}: make it first",
+                report.display(),
+                directory.display()
+            ))),
+            _ if report.is_dir() => Err(Failure::input(format!(
+                "{}: is a directory\nname a file for the report, such as run.html",
+                report.display()
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Where programs run.
     pub fn executor(&self) -> Executor {
         Executor::Threads(self.threads())
@@ -41,6 +71,7 @@ impl Common {
 
     /// Where the app says what it does.
     pub fn console(&self) -> Console {
-        Console::new(self.json, self.quiet)
+        let report = |path: &PathBuf| Report::new(path, self.settings.clone(), self.threads());
+        Console::new(self.json, self.quiet).reporting(self.report.as_ref().map(report))
     }
 }

@@ -14,6 +14,7 @@ use super::shard::Shard;
 use super::{checkpoint, coherence, model, text};
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::files::together;
 
 /// What is known at the start.
 #[derive(Serialize)]
@@ -32,6 +33,7 @@ struct Start {
 struct Progress {
     sweep: u64,
     seconds: f64,
+    updates: u64,
     tokens_per_second: f64,
     log_likelihood_per_token: f64,
     joint_log_likelihood_per_token: f64,
@@ -102,7 +104,8 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let npmi = coherence::npmi(&corpus, &model::top_words(&training.lda));
     let writing = Instant::now();
     if let Some(directory) = &args.common.out {
-        model::write(directory, &training.lda, &training.shards, &corpus).map_err(|error| {
+        let write = || model::write(directory, &training.lda, &training.shards, &corpus);
+        together(write).map_err(|error| {
             Failure::world(format!(
                 "{}: cannot write the model: {error}",
                 directory.display()
@@ -120,7 +123,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             seconds_write: writing.elapsed().as_secs_f64(),
         },
     );
-    Ok(())
+    console.finish()
 }
 
 fn read(args: &Args) -> Result<Corpus, Failure> {
@@ -129,7 +132,7 @@ fn read(args: &Args) -> Result<Corpus, Failure> {
         vocabulary: args.vocabulary.as_deref().map(Source::from),
         ..ReadOptions::default()
     };
-    let corpus = read_corpus(&args.corpus.as_path().into(), &options).map_err(Failure::input)?;
+    let corpus = read_corpus(&args.corpus.as_path().into(), &options)?;
     let pruning = args.pruning();
     let corpus = if pruning.keeps_all() {
         corpus
@@ -227,7 +230,9 @@ impl<'a> Training<'a> {
             console.progress(|| format!("sweep {} of {}", lda.sweeps(), args.sweeps));
             Verdict::Continue
         })?;
-        Ok(record.totals)
+        let totals = record.totals;
+        console.ran(record);
+        Ok(totals)
     }
 
     /// Sums likelihoods and, where asked, moves the priors.
@@ -263,6 +268,7 @@ impl<'a> Training<'a> {
         Ok(Progress {
             sweep: self.lda.sweeps(),
             seconds: self.seconds,
+            updates: self.lda.sweeps() * self.lda.tokens(),
             tokens_per_second,
             log_likelihood_per_token: measured.predictive / tokens,
             joint_log_likelihood_per_token: (measured.documents.log_probability()

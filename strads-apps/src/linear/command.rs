@@ -16,7 +16,7 @@ use super::model;
 use super::program::{Settings, SparseRegression, Standing};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::watched;
+use crate::files::{together, watched};
 use crate::options::Common;
 
 /// Options of both commands.
@@ -127,14 +127,10 @@ pub fn run(args: &Args, loss: Loss) -> Result<(), Failure> {
 
     let began = Instant::now();
     if let Some(directory) = &args.common.out {
-        model::write(
-            directory,
-            program.solutions(),
-            columns,
-            loss,
-            names.as_deref(),
-        )
-        .map_err(|error| Failure::world(format!("{}: {error}", directory.display())))?;
+        let solutions = program.solutions();
+        let write = || model::write(directory, solutions, columns, loss, names.as_deref());
+        together(write)
+            .map_err(|error| Failure::world(format!("{}: {error}", directory.display())))?;
     }
     let seconds_write = began.elapsed().as_secs_f64();
     let standing = program.standing();
@@ -166,7 +162,8 @@ pub fn run(args: &Args, loss: Loss) -> Result<(), Failure> {
             args.tol, standing.relative_gap
         ));
     }
-    Ok(())
+    console.ran(record);
+    console.finish()
 }
 
 impl Args {
@@ -214,6 +211,9 @@ fn fit(
                     },
                 );
                 solved += 1;
+            }
+            if standing.primal > 0.0 {
+                console.step(|| Progress { seconds, standing });
             }
             console.progress(|| {
                 format!(

@@ -7,6 +7,7 @@
 //! a *look* after each of them, until the set's own duality gap is small. The next scan yields the
 //! gap over all columns, which is what ends the work at one λ and begins the next.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -230,6 +231,19 @@ impl Program for SparseRegression {
 
     fn push(worker: &mut Worker, task: Task) -> Share {
         worker.work(task)
+    }
+
+    fn variables(task: &Task) -> Vec<Range<usize>> {
+        match task {
+            Task::Sweep { block, .. } | Task::Newton { block, .. } => {
+                let columns = block.columns.iter().map(|&j| j as usize);
+                columns.map(|j| j..j + 1).collect()
+            }
+            Task::Survey { .. }
+            | Task::Scan(_)
+            | Task::Project { .. }
+            | Task::Combine { .. } => Vec::new(),
+        }
     }
 
     fn pull(&mut self, shares: Shares<Self>) -> Moved {

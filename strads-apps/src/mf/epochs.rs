@@ -56,6 +56,7 @@ pub struct Learnt {
 struct Progress {
     epoch: u64,
     seconds: f64,
+    updates: u64,
     train_rmse: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     validation_rmse: Option<f64>,
@@ -87,13 +88,14 @@ impl Training<'_> {
         let (mut updates, mut busy) = (0, 0.0);
         for epoch in first..self.args.epochs {
             let began = Instant::now();
-            let met = solver.epoch(epoch, self.args.workers(), &self.executor)?;
+            let (met, record) = solver.epoch(epoch, self.args.workers(), &self.executor)?;
             let seconds = began.elapsed().as_secs_f64();
+            console.ran(record);
             (updates, busy) = (updates + met.count, busy + seconds);
             learnt = self.measure(epoch + 1, met)?;
             learnt.ratings_per_second = updates as f64 / busy;
             self.refuse_divergence(&learnt)?;
-            self.tell(console, &learnt, met.count as f64 / seconds);
+            self.tell(console, &learnt, updates, met.count as f64 / seconds);
             self.keep(epoch + 1)?;
             if self.is_enough(&mut best, &learnt) {
                 break;
@@ -141,10 +143,11 @@ impl Training<'_> {
         )))
     }
 
-    fn tell(&self, console: &mut Console, learnt: &Learnt, ratings_per_second: f64) {
+    fn tell(&self, console: &mut Console, learnt: &Learnt, updates: u64, ratings_per_second: f64) {
         let progress = Progress {
             epoch: learnt.epochs,
             seconds: self.began.elapsed().as_secs_f64(),
+            updates,
             train_rmse: learnt.train_rmse,
             validation_rmse: learnt.validation_rmse,
             test_rmse: learnt.test_rmse,

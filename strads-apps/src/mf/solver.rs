@@ -1,6 +1,6 @@
 //! The two solvers behind one face: an epoch at a time.
 
-use strads::{Error, Executor, Run, Stop};
+use strads::{Error, Executor, Record, Run, Stop};
 
 use super::blocks::{Blocks, Set};
 use super::ccd::{Ccd, Coordinates};
@@ -48,28 +48,28 @@ impl<'a> Solver<'a> {
     }
 
     /// One pass over the ratings (of coordinate descent: over the factors), by `workers` workers;
-    /// the errors met on the way, on the scale of the file.
+    /// the errors met on the way, on the scale of the file, and what its rounds did.
     pub fn epoch(
         &mut self,
         epoch: u64,
         workers: usize,
         executor: &Executor,
-    ) -> Result<Errors, Error> {
+    ) -> Result<(Errors, Record), Error> {
         let mut shards = vec![(); workers];
-        let (errors, blocks) = match self {
+        let (errors, blocks, record) = match self {
             Self::Sgd(sgd) => {
                 sgd.begin(epoch);
                 let rounds = Stop::after_rounds(sgd.rounds());
-                Run::new().until(rounds).on(executor, sgd, &mut shards)?;
-                (sgd.errors(), sgd.blocks())
+                let record = Run::new().until(rounds).on(executor, sgd, &mut shards)?;
+                (sgd.errors(), sgd.blocks(), record)
             }
             Self::Ccd(ccd) => {
                 let rounds = Stop::after_rounds(ccd.rounds());
-                Run::new().until(rounds).on(executor, ccd, &mut shards)?;
-                (ccd.errors(), ccd.blocks())
+                let record = Run::new().until(rounds).on(executor, ccd, &mut shards)?;
+                (ccd.errors(), ccd.blocks(), record)
             }
         };
-        Ok(errors.scaled(f64::from(blocks.scale.deviation)))
+        Ok((errors.scaled(f64::from(blocks.scale.deviation)), record))
     }
 
     /// The errors on the ratings learnt from, as the factors are now, on the scale of the file.

@@ -13,6 +13,7 @@ use super::model::Model;
 use super::options::Args;
 use super::rows::LINE;
 use crate::failure::Failure;
+use crate::files::together;
 
 /// A block of items should not be larger than a core's second-level cache.
 const BLOCK_BYTES: usize = 1 << 20;
@@ -94,7 +95,7 @@ pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
     };
     if let Some(directory) = &args.common.out {
         let failed = |error| Failure::world(format!("{}: {error}", directory.display()));
-        model.write(directory).map_err(failed)?;
+        together(|| model.write(directory)).map_err(failed)?;
     }
     console.say(&learnt);
     let finished = Finished {
@@ -104,6 +105,7 @@ pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
         seconds_write: began.elapsed().as_secs_f64(),
     };
     console.event("done", finished);
+    console.finish()?;
     Ok((learnt, model))
 }
 

@@ -1,0 +1,67 @@
+//! What shells and manuals want to know of the commands: completions and man pages.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Command;
+use clap_complete::Shell;
+
+use crate::failure::Failure;
+use crate::files::completely;
+
+/// Options of `strads completions`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+/// Options of `strads man`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Man {
+    /// Write a page for each command into this directory, instead of the first one to standard output
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+/// Prints the completions of `root`.
+pub fn completions(args: &Completions, mut root: Command) {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut root, "strads", &mut script);
+    print(&script);
+}
+
+/// Prints or writes the manual of `root`.
+pub fn man(args: &Man, mut root: Command) -> Result<(), Failure> {
+    root.build();
+    let Some(directory) = &args.out else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(root)
+            .render(&mut page)
+            .map_err(Failure::world)?;
+        print(&page);
+        return Ok(());
+    };
+    std::fs::create_dir_all(directory)
+        .and_then(|()| pages(&root, directory, "strads"))
+        .map_err(|error| Failure::world(format!("{}: {error}", directory.display())))
+}
+
+fn pages(command: &Command, directory: &Path, name: &str) -> io::Result<()> {
+    completely(&directory.join(format!("{name}.1")), |file| {
+        clap_mangen::Man::new(command.clone())
+            .title(name.to_uppercase())
+            .render(file)
+    })?;
+    let shown = |inner: &&Command| !inner.is_hide_set() && inner.get_name() != "help";
+    for inner in command.get_subcommands().filter(shown) {
+        pages(inner, directory, &format!("{name}-{}", inner.get_name()))?;
+    }
+    Ok(())
+}
+
+/// A reader that has gone away has read enough.
+fn print(bytes: &[u8]) {
+    let _ = io::stdout().write_all(bytes);
+}
