@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use strads_datasets::npz;
 
-use super::blocks::Blocks;
+use super::blocks::{Blocks, Factors};
+use super::epochs::{Best, Learnt};
 use super::rows::{Aside, Rows};
 use crate::archive::{Archive, Unreadable};
 use crate::files::completely;
@@ -63,8 +64,8 @@ impl Checkpoints {
         }
     }
 
-    /// Keeps the state of `blocks` after `epochs` epochs.
-    pub fn save(&self, blocks: &Blocks, epochs: u64) -> io::Result<()> {
+    /// Keeps the state of `blocks` after `epochs` epochs, and the best model so far.
+    pub fn save(&self, blocks: &Blocks, epochs: u64, best: Option<&Best>) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
         let users = Side::of(|look| blocks.each_user(look));
         let items = Side::of(|look| blocks.each_item(look));
@@ -75,6 +76,7 @@ impl Checkpoints {
                 npz.array("job", &[2], &[self.job, epochs.cast_signed()])?;
                 users.write(&mut npz, "user")?;
                 items.write(&mut npz, "item")?;
+                write_best(&mut npz, best)?;
                 npz.finish().map(drop)
             },
         )?;
@@ -84,13 +86,14 @@ impl Checkpoints {
         Ok(())
     }
 
-    /// Puts the newest usable state into `blocks`; after how many epochs it was taken.
-    pub fn resume(&self, blocks: &Blocks) -> Result<u64, Unusable> {
+    /// Puts the newest usable state into `blocks`; after how many epochs it was taken, and the best
+    /// model until then.
+    pub fn resume(&self, blocks: &Blocks) -> Result<(u64, Option<Best>), Unusable> {
         let all = self.list().unwrap_or_default();
         let mut newest_failure = Unusable::None(self.directory.clone());
         for (at, (epochs, path)) in all.into_iter().rev().enumerate() {
             match self.load(&path, blocks) {
-                Ok(()) => return Ok(epochs),
+                Ok(best) => return Ok((epochs, best)),
                 Err(failure) if at == 0 => newest_failure = failure,
                 Err(_) => {}
             }
@@ -98,16 +101,17 @@ impl Checkpoints {
         Err(newest_failure)
     }
 
-    fn load(&self, path: &Path, blocks: &Blocks) -> Result<(), Unusable> {
+    fn load(&self, path: &Path, blocks: &Blocks) -> Result<Option<Best>, Unusable> {
         let mut archive = Archive::open(path)?;
         if archive.integers("job")?.first() != Some(&self.job) {
             return Err(Unusable::Other(path.to_owned()));
         }
         let users = Side::read(&mut archive, "user", blocks.grid.users.len(), blocks.rank())?;
         let items = Side::read(&mut archive, "item", blocks.grid.items.len(), blocks.rank())?;
+        let best = read_best(&mut archive, blocks.rank())?;
         blocks.each_user(|id, rows, at| users.restore(id, rows, at));
         blocks.each_item(|id, rows, at| items.restore(id, rows, at));
-        Ok(())
+        Ok(best)
     }
 
     /// All checkpoints, oldest first.
@@ -124,6 +128,77 @@ impl Checkpoints {
         found.sort();
         Ok(found)
     }
+}
+
+/// Numbers that a [`Learnt`] is made of; NaN where one is missing.
+const MEASURES: usize = 7;
+
+fn write_best<W: io::Write>(npz: &mut npz::Writer<W>, best: Option<&Best>) -> io::Result<()> {
+    let Some(Best { learnt, factors }) = best else {
+        return npz.array::<f64>("best", &[0], &[]);
+    };
+    let known = |measure: Option<f64>| measure.unwrap_or(f64::NAN);
+    let measures: [f64; MEASURES] = [
+        learnt.epochs as f64,
+        learnt.train_rmse,
+        learnt.train_mae,
+        known(learnt.validation_rmse),
+        known(learnt.test_rmse),
+        known(learnt.test_mae),
+        learnt.ratings_per_second,
+    ];
+    npz.array("best", &[MEASURES], &measures)?;
+    for (name, side) in [("user", &factors.0), ("item", &factors.1)] {
+        let entries = format!("best_{name}_entries");
+        npz.array(&entries, &[side.entries.len()], &side.entries)?;
+        npz.array(&format!("best_{name}_bias"), &[side.bias.len()], &side.bias)?;
+    }
+    Ok(())
+}
+
+fn read_best(archive: &mut Archive, rank: usize) -> Result<Option<Best>, Unreadable> {
+    let measures = archive.numbers("best")?;
+    if measures.is_empty() {
+        return Ok(None);
+    }
+    let Ok(
+        [
+            epochs,
+            train_rmse,
+            train_mae,
+            validation,
+            test_rmse,
+            test_mae,
+            speed,
+        ],
+    ) = <[f64; MEASURES]>::try_from(measures)
+    else {
+        return Err(archive.unreadable("array best is not as expected"));
+    };
+    let known = |measure: f64| (!measure.is_nan()).then_some(measure);
+    let learnt = Learnt {
+        epochs: epochs as u64,
+        train_rmse,
+        train_mae,
+        validation_rmse: known(validation),
+        test_rmse: known(test_rmse),
+        test_mae: known(test_mae),
+        ratings_per_second: speed,
+    };
+    let mut side = |name: &str| {
+        let entries = archive.matrix(&format!("best_{name}_entries"))?.0;
+        let bias = archive.matrix(&format!("best_{name}_bias"))?.0;
+        if entries.len() != bias.len() * rank {
+            return Err(archive.unreadable(format!("best {name} rows are not as many as expected")));
+        }
+        Ok(Factors {
+            rank,
+            entries,
+            bias,
+        })
+    };
+    let factors = (side("user")?, side("item")?);
+    Ok(Some(Best { learnt, factors }))
 }
 
 impl Side {

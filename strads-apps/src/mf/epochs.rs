@@ -66,9 +66,12 @@ struct Progress {
 }
 
 /// The model that was best on the validation set.
-struct Best {
-    learnt: Learnt,
-    factors: (Factors, Factors),
+#[derive(Clone, Debug)]
+pub struct Best {
+    /// What came of the training up to it.
+    pub learnt: Learnt,
+    /// Users' and items' factors.
+    pub factors: (Factors, Factors),
 }
 
 impl Training<'_> {
@@ -78,12 +81,11 @@ impl Training<'_> {
         &self,
         console: &mut Console,
     ) -> Result<(Learnt, Option<(Factors, Factors)>), Failure> {
-        let first = match &self.checkpoints {
+        let (first, mut best) = match &self.checkpoints {
             Some(kept) if self.args.resume => kept.resume(self.blocks).map_err(Failure::input)?,
-            _ => 0,
+            _ => (0, None),
         };
         let mut solver = Solver::new(self.blocks, self.args);
-        let mut best: Option<Best> = None;
         let mut learnt = Learnt::default();
         let (mut updates, mut busy) = (0, 0.0);
         for epoch in first..self.args.epochs {
@@ -96,8 +98,9 @@ impl Training<'_> {
             learnt.ratings_per_second = updates as f64 / busy;
             self.refuse_divergence(&learnt)?;
             self.tell(console, &learnt, updates, met.count as f64 / seconds);
-            self.keep(epoch + 1)?;
-            if self.is_enough(&mut best, &learnt) {
+            let enough = self.is_enough(&mut best, &learnt);
+            self.keep(epoch + 1, best.as_ref())?;
+            if enough {
                 break;
             }
         }
@@ -167,7 +170,7 @@ impl Training<'_> {
         });
     }
 
-    fn keep(&self, epochs: u64) -> Result<(), Failure> {
+    fn keep(&self, epochs: u64, best: Option<&Best>) -> Result<(), Failure> {
         let Some(checkpoints) = &self.checkpoints else {
             return Ok(());
         };
@@ -175,7 +178,7 @@ impl Training<'_> {
             return Ok(());
         }
         let failed = |error| Failure::world(format!("cannot keep a checkpoint: {error}"));
-        checkpoints.save(self.blocks, epochs).map_err(failed)
+        checkpoints.save(self.blocks, epochs, best).map_err(failed)
     }
 
     /// Remembers the best model by validation error; true if it was long ago.

@@ -35,6 +35,27 @@ fn resuming_continues_to_the_same_bits() {
     assert_eq!(run("--epochs 6 --resume").unwrap(), whole);
 }
 
+/// The best model on the validation set was met before the interruption: it is still the result.
+#[test]
+fn the_best_model_survives_an_interruption() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = write(directory.path(), "ratings", &low_rank(60, 50, 0.3, 0.5).0);
+    let kept = directory.path().join("kept");
+    // Without regularisation, 16 factors soon learn the noise.
+    let job = "--rank 16 --lambda 0 --rate 0.2 --validation 0.2 --patience 200";
+    let run = |more: &str| {
+        let more = format!("{job} --checkpoint {} {more}", kept.display());
+        let (learnt, model) = train(&args(&path, &more)).unwrap();
+        (learnt.epochs, (model.users, model.items))
+    };
+    let whole = run("--epochs 60");
+    assert!(whole.0 < 40, "the best epoch is {}", whole.0);
+    fs::remove_dir_all(&kept).unwrap();
+    run("--epochs 50");
+    assert_eq!(run("--epochs 60 --resume"), whole);
+    assert_eq!(run("--epochs 60 --resume"), whole, "nothing was left to do");
+}
+
 #[test]
 fn what_does_not_fit_is_refused() {
     let directory = tempfile::tempdir().unwrap();
