@@ -1,4 +1,4 @@
-//! Reading back the `.npz` files that this program writes: stored arrays of f32, f64 or i64, by name.
+//! Reading back the `.npz` files that this program writes: stored arrays of f32, f64, i32 or i64, by name.
 //!
 //! The zip container has a checksum for every array, so a damaged file is refused, and so is one that
 //! is cut off, whose directory is missing.
@@ -59,6 +59,11 @@ impl Archive {
     /// A list of integers.
     pub fn integers(&mut self, name: &str) -> Result<Vec<i64>, Unreadable> {
         Ok(self.array(name, "<i8")?.0)
+    }
+
+    /// A list of integers of four bytes.
+    pub fn small_integers(&mut self, name: &str) -> Result<Vec<i32>, Unreadable> {
+        Ok(self.array(name, "<i4")?.0)
     }
 
     /// What is wrong with this file.

@@ -1,24 +1,35 @@
 //! The command's options, and what is wrong with them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use strads_datasets::Corpus;
 
 use super::exact::Prior;
+use super::heldout::Source as Held;
+use super::infer::Infer;
 use super::sampler::Choice;
 use super::text::Pruning;
 use crate::failure::Failure;
 use crate::options::Common;
 
-/// Topic models: latent Dirichlet allocation by collapsed Gibbs sampling
+const EXAMPLE: &str = "\
+Example: 50 topics of a file with a post a line
+  strads lda posts.txt --tokenise --topics 50 --out model";
+
+/// Topics of documents: latent Dirichlet allocation
 #[derive(Clone, Debug, clap::Args)]
+#[command(before_help = EXAMPLE)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
+    /// What to do with a model instead of training one
+    #[command(subcommand)]
+    pub action: Option<Action>,
     /// The corpus: UCI bag of words, LDA-C, Matrix Market, or text with a document a line
-    #[arg(value_name = "CORPUS")]
-    pub corpus: PathBuf,
+    #[arg(value_name = "CORPUS", required = true)]
+    pub corpus: Option<PathBuf>,
     /// How many topics
-    #[arg(long, short = 'k', value_name = "K", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
-    pub topics: u32,
+    #[arg(long, short = 'k', value_name = "K", required = true, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    pub topics: Option<u32>,
     /// How often every token is sampled
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub sweeps: u64,
@@ -56,6 +67,10 @@ pub struct Args {
     /// Leave out words that are in a larger share of the documents
     #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
     pub max_share: f64,
+    /// Documents to measure held-out perplexity on: a file, or a share of the corpus that is then not
+    /// learnt from
+    #[arg(long, value_name = "FILE|SHARE")]
+    pub heldout: Option<Held>,
     /// Keep the state in this directory each time it is measured
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
@@ -67,7 +82,23 @@ pub struct Args {
     pub common: Common,
 }
 
+/// What a model is for.
+#[derive(Clone, Debug, clap::Subcommand)]
+pub enum Action {
+    Infer(Infer),
+}
+
 impl Args {
+    /// Where the corpus is.
+    pub fn corpus(&self) -> &Path {
+        self.corpus.as_deref().expect("clap requires it without an action")
+    }
+
+    /// How many topics.
+    pub fn topics(&self) -> u32 {
+        self.topics.expect("clap requires it without an action")
+    }
+
     /// Which words stay.
     pub fn pruning(&self) -> Pruning {
         Pruning {
@@ -85,7 +116,7 @@ impl Args {
 
     /// α, β and V, if they make sense.
     pub fn prior(&self, corpus: &Corpus) -> Result<Prior, Failure> {
-        let alpha = self.alpha.unwrap_or(50.0 / f64::from(self.topics));
+        let alpha = self.alpha.unwrap_or(50.0 / f64::from(self.topics()));
         for (name, value) in [("--alpha", alpha), ("--beta", self.beta)] {
             if !(value.is_finite() && value >= 1e-6) {
                 return Err(Failure::input(format!(
@@ -103,7 +134,7 @@ impl Args {
 
     /// Refuses a corpus that nothing can be learnt from, or that does not fit.
     pub fn check(&self, corpus: &Corpus) -> Result<(), Failure> {
-        let name = self.corpus.display();
+        let name = self.corpus().display();
         let tokens = corpus.tokens();
         if tokens == 0 {
             return Err(Failure::input(format!("{name}: no words in any document")));

@@ -1,6 +1,8 @@
 //! Latent Dirichlet allocation: topics of documents, by scheduled collapsed Gibbs sampling.
 //!
-//! The sampler is [`exact`], its parallel form [`program`]; [`train`] is the run as a command.
+//! Two samplers draw the topics of tokens: [`exact`], from the conditional distribution, and [`mh`], by moves
+//! that cost the same for any number of topics. [`program`] schedules both; [`train`] is the run as a
+//! command. [`topics`] is the model held still, for documents that it was not learnt from.
 
 mod args;
 mod census;
@@ -8,7 +10,10 @@ mod checkpoint;
 mod coherence;
 mod counts;
 mod exact;
+mod folding;
 mod gamma;
+mod heldout;
+mod infer;
 mod layout;
 mod mh;
 mod model;
@@ -17,12 +22,24 @@ mod program;
 mod replicas;
 mod sampler;
 mod shard;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod text;
+mod topics;
 mod train;
 mod weights;
 mod wide;
 
 pub use args::Args;
-pub use train::run;
+
+use crate::failure::Failure;
+use args::Action;
+
+/// Trains, or infers.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    match &args.action {
+        Some(Action::Infer(infer)) => infer::infer(infer),
+        None => train::train(args),
+    }
+}

@@ -8,6 +8,7 @@ use strads_datasets::{Corpus, npz};
 
 use super::program::Lda;
 use super::shard::Shard;
+use crate::files::completely;
 
 /// How many words describe a topic.
 const TOP: usize = 10;
@@ -58,33 +59,40 @@ pub fn topics(lda: &Lda, corpus: &Corpus) -> Vec<Topic> {
     .collect()
 }
 
-/// Writes `model.npz`, `topics.txt` and `topics.json` into `directory`.
+/// Writes `model.npz`, `topics.txt`, `topics.json` and, if words have names, `vocabulary.txt` into
+/// `directory`.
 pub fn write(directory: &Path, lda: &Lda, shards: &[Shard], corpus: &Corpus) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
-    let file = |name: &str| std::fs::File::create(directory.join(name)).map(io::BufWriter::new);
-    let mut arrays = npz::Writer::new(file("model.npz")?);
-    word_rows(lda).write(&mut arrays, "topic_word", lda.topics(), corpus.word_kinds)?;
-    document_rows(lda, shards).write(&mut arrays, "doc_topic", corpus.documents(), lda.topics())?;
-    arrays.scalar("alpha", f64::from(lda.prior.alpha))?;
-    arrays.scalar("beta", f64::from(lda.prior.beta))?;
-    arrays.finish()?.flush()?;
-
-    let topics = topics(lda, corpus);
-    let mut text = file("topics.txt")?;
-    for topic in &topics {
-        let words: Vec<&str> = topic.words.iter().map(|(word, _)| word.as_str()).collect();
-        writeln!(
-            text,
-            "{}\t{}\t{}",
-            topic.topic,
-            topic.tokens,
-            words.join(" ")
-        )?;
+    completely(&directory.join("model.npz"), |file| {
+        let mut arrays = npz::Writer::new(file);
+        word_rows(lda).write(&mut arrays, "topic_word", lda.topics(), corpus.word_kinds)?;
+        let documents = document_rows(lda, shards, corpus.documents());
+        documents.write(&mut arrays, "doc_topic", corpus.documents(), lda.topics())?;
+        arrays.scalar("alpha", f64::from(lda.prior.alpha))?;
+        arrays.scalar("beta", f64::from(lda.prior.beta))?;
+        arrays.finish().map(drop)
+    })?;
+    if let Some(words) = &corpus.vocabulary {
+        completely(&directory.join("vocabulary.txt"), |file| {
+            words.iter().try_for_each(|word| writeln!(file, "{word}"))
+        })?;
     }
-    text.flush()?;
-    let mut json = file("topics.json")?;
-    serde_json::to_writer(&mut json, &topics)?;
-    json.flush()
+    let topics = topics(lda, corpus);
+    completely(&directory.join("topics.txt"), |file| {
+        for Topic {
+            topic,
+            tokens,
+            words,
+        } in &topics
+        {
+            let words: Vec<&str> = words.iter().map(|(word, _)| word.as_str()).collect();
+            writeln!(file, "{topic}\t{tokens}\t{}", words.join(" "))?;
+        }
+        Ok(())
+    })?;
+    completely(&directory.join("topics.json"), |file| {
+        Ok(serde_json::to_writer(file, &topics)?)
+    })
 }
 
 /// Rows of (column, count), in order.
@@ -131,9 +139,8 @@ fn word_rows(lda: &Lda) -> SparseRows {
 }
 
 /// A row a document, over topics.
-fn document_rows(lda: &Lda, shards: &[Shard]) -> SparseRows {
-    let documents = lda.layout.documents.iter().flatten().max();
-    let mut rows = vec![Vec::new(); documents.map_or(0, |&last| last as usize + 1)];
+fn document_rows(lda: &Lda, shards: &[Shard], documents: usize) -> SparseRows {
+    let mut rows = vec![Vec::new(); documents];
     for (numbers, shard) in lda.layout.documents.iter().zip(shards) {
         for (document, &number) in numbers.iter().enumerate() {
             let row = &mut rows[number as usize];

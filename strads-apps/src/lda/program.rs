@@ -21,6 +21,7 @@ use super::layout::Layout;
 use super::replicas::{Counts, Replicas};
 use super::sampler::Sampler;
 use super::shard::{Random, Shard, View, sparse};
+use super::topics::Topics;
 
 /// The coordinator's part of the model.
 #[derive(Debug)]
@@ -221,6 +222,13 @@ impl Lda {
         for (&word, row) in self.layout.heads.iter().zip(heads) {
             show(word, &mut sparse(row));
         }
+    }
+
+    /// The topics of words as they are, to be held still.
+    pub fn held_still(&self) -> Topics {
+        let mut rows = vec![Vec::new(); self.prior.words];
+        self.for_each_word(|word, row| rows[word as usize] = row.to_vec());
+        Topics::new(self.prior, self.totals(), &rows)
     }
 
     /// Has all counts as the tokens' topics say, until they are put back. Moves leave a block's

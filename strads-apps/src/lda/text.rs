@@ -18,6 +18,15 @@ pub struct Pruning {
 }
 
 impl Pruning {
+    /// All words as they are.
+    pub fn all() -> Self {
+        Self {
+            tokenise: false,
+            min_documents: 1,
+            max_share: 1.0,
+        }
+    }
+
     /// True if every word stays as it is.
     pub fn keeps_all(&self) -> bool {
         !self.tokenise && self.min_documents <= 1 && self.max_share >= 1.0
@@ -45,13 +54,13 @@ pub fn prune(corpus: &Corpus, pruning: &Pruning) -> Corpus {
         numbers[word] = Some(kept);
         kept += 1;
     }
-    let vocabulary = tokenised.vocabulary.as_ref().map(|words| {
-        let staying = words
-            .iter()
-            .zip(&numbers)
-            .filter(|(_, number)| number.is_some());
-        staying.map(|(word, _)| word.clone()).collect()
-    });
+    let name = |word: usize| match &tokenised.vocabulary {
+        Some(words) => words[word].clone(),
+        // Words without a name keep their old number as one.
+        None => word.to_string(),
+    };
+    let staying = (0..numbers.len()).filter(|&word| numbers[word].is_some());
+    let vocabulary = Some(staying.map(name).collect());
     rebuild(&tokenised, kept as usize, vocabulary, |word, count, bag| {
         if let Some(number) = numbers[word as usize] {
             bag.push((number, count));

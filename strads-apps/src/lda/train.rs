@@ -1,5 +1,7 @@
 //! The command: read, sample, measure now and then, write.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
@@ -8,10 +10,12 @@ use strads::{Run, Stop, Verdict};
 use strads_datasets::{Corpus, ReadOptions, Source, read_corpus};
 
 use super::args::Args;
+use super::heldout::{self, Heldout, Names, Source as Held};
 use super::program::{self, Lda};
 use super::sampler::Sampler;
 use super::shard::Shard;
-use super::{checkpoint, coherence, model, text};
+use super::text::{Pruning, prune};
+use super::{checkpoint, coherence, model};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::files::together;
@@ -39,6 +43,8 @@ struct Progress {
     joint_log_likelihood_per_token: f64,
     alpha: f64,
     beta: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heldout_perplexity: Option<f64>,
     drift: f64,
     imbalance: f64,
 }
@@ -68,20 +74,21 @@ struct Training<'a> {
     corpus: &'a Corpus,
     lda: Lda,
     shards: Vec<Shard>,
+    heldout: Option<Heldout>,
     /// Sampling only.
     seconds: f64,
     seconds_measure: f64,
 }
 
 /// Runs the command.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn train(args: &Args) -> Result<(), Failure> {
     let mut console = args.common.console();
     let began = Instant::now();
-    let corpus = read(args)?;
+    let (corpus, heldout) = read(args)?;
     let seconds_read = began.elapsed().as_secs_f64();
-    let mut training = Training::new(args, &corpus)?;
+    let mut training = Training::new(args, &corpus, heldout)?;
     console.event("start", training.start(seconds_read));
-    if training.corpus.tokens() < u64::from(args.topics) {
+    if training.corpus.tokens() < u64::from(args.topics()) {
         console.note("there are more topics than tokens: most topics will stay empty");
     }
     if let Some(period) = args.replicas {
@@ -92,11 +99,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         last = training.advance(&mut console)?;
         console.event("progress", last);
         console.say(format_args!(
-            "sweep {:5}  {:8.2} s  {:6.2} M tokens/s  log-likelihood {:.4} a token",
+            "sweep {:5}  {:8.2} s  {:6.2} M tokens/s  log-likelihood {:.4} a token{}",
             last.sweep,
             last.seconds,
             last.tokens_per_second / 1e6,
-            last.log_likelihood_per_token
+            last.log_likelihood_per_token,
+            last.heldout_perplexity
+                .map_or(String::new(), |perplexity| format!(
+                    "  held-out perplexity {perplexity:.1}"
+                ))
         ));
     }
     let Training { lda, shards, .. } = &mut training;
@@ -126,27 +137,58 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     console.finish()
 }
 
-fn read(args: &Args) -> Result<Corpus, Failure> {
+/// The corpus, and the documents that are only measured.
+fn read(args: &Args) -> Result<(Corpus, Option<Heldout>), Failure> {
+    let corpus = read_pruned(args, args.corpus(), &args.pruning())?;
+    args.check(&corpus)?;
+    let seed = args.common.seed;
+    let (corpus, heldout) = match &args.heldout {
+        None => return Ok((corpus, None)),
+        Some(Held::Share(share)) => heldout::set_aside(corpus, *share, seed),
+        Some(Held::File(path)) => {
+            // Words are pruned by the corpus that is learnt from.
+            let tokenise = Pruning {
+                tokenise: args.tokenise,
+                ..Pruning::all()
+            };
+            let other = read_pruned(args, path, &tokenise)?;
+            let names = Names::new(corpus.vocabulary.as_deref(), corpus.word_kinds);
+            let (documents, _) = names.translate(&other);
+            (corpus, Heldout::new(documents.into_iter(), seed))
+        }
+    };
+    if heldout.hidden() == 0 {
+        return Err(Failure::input(
+            "--heldout: no words of the corpus in any of these documents\n\
+             give more documents, or documents with the same vocabulary",
+        ));
+    }
+    args.check(&corpus)?;
+    Ok((corpus, Some(heldout)))
+}
+
+fn read_pruned(args: &Args, path: &Path, pruning: &Pruning) -> Result<Corpus, Failure> {
     let options = ReadOptions {
         threads: args.common.threads(),
         vocabulary: args.vocabulary.as_deref().map(Source::from),
         ..ReadOptions::default()
     };
-    let corpus = read_corpus(&args.corpus.as_path().into(), &options)?;
-    let pruning = args.pruning();
-    let corpus = if pruning.keeps_all() {
+    let corpus = read_corpus(&path.into(), &options)?;
+    Ok(if pruning.keeps_all() {
         corpus
     } else {
-        text::prune(&corpus, &pruning)
-    };
-    args.check(&corpus)?;
-    Ok(corpus)
+        prune(&corpus, pruning)
+    })
 }
 
 impl<'a> Training<'a> {
-    fn new(args: &'a Args, corpus: &'a Corpus) -> Result<Self, Failure> {
+    fn new(
+        args: &'a Args,
+        corpus: &'a Corpus,
+        heldout: Option<Heldout>,
+    ) -> Result<Self, Failure> {
         let mut prior = args.prior(corpus)?;
-        let (topics, seed) = (args.topics as usize, args.common.seed);
+        let (topics, seed) = (args.topics() as usize, args.common.seed);
         let stored = match &args.checkpoint {
             Some(directory) if args.resume => {
                 Some(checkpoint::load(directory, corpus.tokens(), topics)?)
@@ -170,6 +212,7 @@ impl<'a> Training<'a> {
             corpus,
             lda,
             shards,
+            heldout,
             seconds: 0.0,
             seconds_measure: 0.0,
         })
@@ -251,6 +294,7 @@ impl<'a> Training<'a> {
             &mut self.shards,
         )?;
         let measured = self.lda.measured();
+        let heldout_perplexity = self.heldout_perplexity()?;
         if let Some(counted) = put_aside {
             self.lda.put_back(counted);
             self.shards.iter_mut().for_each(Shard::hide_topics);
@@ -276,9 +320,21 @@ impl<'a> Training<'a> {
                 / tokens,
             alpha,
             beta,
+            heldout_perplexity,
             drift: self.lda.drift(),
             imbalance,
         })
+    }
+
+    fn heldout_perplexity(&self) -> Result<Option<f64>, Failure> {
+        let Some(heldout) = &self.heldout else {
+            return Ok(None);
+        };
+        let topics = Arc::new(self.lda.held_still());
+        let common = &self.args.common;
+        let (executor, workers) = (common.executor(), common.threads());
+        let perplexity = heldout.perplexity(&topics, common.seed, &executor, workers)?;
+        Ok(Some(perplexity))
     }
 
     /// Trains replicas instead, and only says how well.
