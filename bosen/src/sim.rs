@@ -7,7 +7,7 @@
 mod network;
 
 use crate::client::{
-    Client, Command, Event as ClientEvent, Failure, Limits, Outcome, Output, Ticket,
+    Client, Command, Event as ClientEvent, Failure, Limits, Outcome, Output, Piece, Ticket,
 };
 use crate::message::{LinkId, ToShard, ToWorker};
 use crate::shard::{Event as ShardEvent, Patience, Shard};
@@ -71,6 +71,8 @@ pub struct Simulation {
     agenda: BTreeMap<(Duration, u64), Event>,
     made: u64,
     tickets: u64,
+    /// Of reads that have not ended.
+    pieces: BTreeMap<(WorkerId, Ticket), Vec<Piece>>,
     happenings: std::collections::VecDeque<Happening>,
     tamper: Option<Tamper>,
 }
@@ -109,6 +111,7 @@ impl Simulation {
             agenda: BTreeMap::new(),
             made: 0,
             tickets: 0,
+            pieces: BTreeMap::new(),
             happenings: Default::default(),
             tamper: None,
         };
@@ -268,11 +271,21 @@ impl Simulation {
     fn tell_client(&mut self, worker: WorkerId, event: ClientEvent) {
         for output in self.clients[worker.index()].on_event(event, self.now) {
             match output {
-                Output::Done(ticket, result) => self.happenings.push_back(Happening::Done {
-                    worker,
-                    ticket,
-                    result,
-                }),
+                Output::Piece(ticket, piece) => {
+                    let pieces = self.pieces.entry((worker, ticket)).or_default();
+                    pieces.push(piece);
+                }
+                Output::Done(ticket, mut result) => {
+                    let told = self.pieces.remove(&(worker, ticket)).unwrap_or_default();
+                    if let Ok(Outcome::Rows(pieces)) = &mut result {
+                        pieces.splice(..0, told);
+                    }
+                    self.happenings.push_back(Happening::Done {
+                        worker,
+                        ticket,
+                        result,
+                    });
+                }
                 Output::Send(shard, message) => self.send_to_shard(worker, shard, message),
             }
         }

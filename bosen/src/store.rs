@@ -4,6 +4,7 @@
 //! not there reads as zeros.
 
 mod dense;
+mod spare;
 mod sparse;
 
 use crate::batch::{Batch, Cells, Layout};

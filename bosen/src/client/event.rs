@@ -72,6 +72,8 @@ pub enum Event {
 pub enum Output {
     /// A message to a shard.
     Send(ShardId, ToShard),
+    /// A part of what a `Get` reads, as soon as it is there; its result comes later.
+    Piece(Ticket, Piece),
     /// The result of a command.
     Done(Ticket, Result<Outcome, Failure>),
 }
@@ -81,7 +83,7 @@ pub enum Output {
 pub enum Outcome {
     /// It has taken effect.
     Accepted,
-    /// The rows of a `Get`, in pieces that cover them.
+    /// The rows of a `Get`: the pieces that have not been told before.
     Rows(Vec<Piece>),
     /// The clock that has begun.
     Clock(Clock),

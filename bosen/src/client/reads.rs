@@ -31,7 +31,6 @@ struct Read {
     operation: Option<u64>,
     outstanding: usize,
     least_fresh: Clock,
-    pieces: Vec<Piece>,
 }
 
 impl Reads {
@@ -67,7 +66,6 @@ impl Client {
             operation: None,
             outstanding: 0,
             least_fresh: Clock(u64::MAX),
-            pieces: Vec::new(),
         };
         if table.spec.consistency.caches() {
             self.reads.under_way.insert(ticket, read);
@@ -175,10 +173,9 @@ impl Client {
         }
         let batch = state_of.complete(shard, batch, state.includes);
         read.least_fresh = read.least_fresh.min(state.fresh);
-        read.pieces.push(Piece {
-            positions: part.positions,
-            batch,
-        });
+        let positions = part.positions;
+        self.out
+            .push(Output::Piece(ticket, Piece { positions, batch }));
         self.finish_if_complete(ticket);
     }
 
@@ -193,8 +190,7 @@ impl Client {
         };
         let table = self.tables.get_mut(&read.table).expect("a read's table");
         table.count_lag(read.clock.0.saturating_sub(read.least_fresh.0));
-        let pieces = std::mem::take(&mut read.pieces);
-        self.finish(ticket, pieces);
+        self.finish(ticket, Vec::new());
     }
 
     fn finish(&mut self, ticket: Ticket, pieces: Vec<Piece>) {

@@ -4,11 +4,11 @@
 //! of the last set of rows are remembered, so that a set used again costs no look-ups.
 
 use super::Store;
+use super::spare::Spare;
 use crate::batch::{Batch, Cells, cells_of};
 use crate::element::{Element, add_slice, freeze, view};
 use crate::rows::{RowId, RowSet};
 use crate::rule::{Memory, Rule};
-use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ pub struct DenseStore<E> {
     /// Steps that each slot has made; empty until a step is taken.
     steps: Vec<u32>,
     recent: Option<(Arc<RowSet>, Slots)>,
+    spare: Spare,
 }
 
 enum Index {
@@ -74,6 +75,7 @@ impl<E: Element> DenseStore<E> {
             memory: Vec::new(),
             steps: Vec::new(),
             recent: None,
+            spare: Spare::default(),
         }
     }
 
@@ -257,7 +259,7 @@ impl<E: Element> Store for DenseStore<E> {
         let values = match self.slots_to_read(rows) {
             Slots::Run(run) => {
                 let cells = run.start * self.length..run.end * self.length;
-                Bytes::copy_from_slice(bytemuck::cast_slice(&self.values[cells]))
+                self.spare.copy(bytemuck::cast_slice(&self.values[cells]))
             }
             Slots::List(list) if self.length == 1 && !list.contains(&ABSENT) => freeze::<E>(
                 list.iter()

@@ -17,6 +17,9 @@ use tokio_util::codec::FramedRead;
 pub const BODY_LIMIT: u32 = (64 << 20) + (1 << 20);
 /// What a peer that does not read may leave in its queue.
 const QUEUE_LIMIT_BYTES: usize = 256 << 20;
+/// With so much in its queue, a peer is not asked what else it wants: answers are made when they can
+/// go, and while what they are copied from is in the processor's caches.
+const QUEUE_ROOM_BYTES: usize = 1 << 20;
 /// Parts that are written with one system call.
 const MOST_SLICES: usize = 64;
 
@@ -24,6 +27,8 @@ const MOST_SLICES: usize = 64;
 pub struct Queue<M> {
     waiting: Mutex<Waiting<M>>,
     changed: Notify,
+    /// Messages have been taken out.
+    taken: Notify,
 }
 
 struct Waiting<M> {
@@ -43,6 +48,7 @@ impl<M> Queue<M> {
         Arc::new(Queue {
             waiting: Mutex::new(waiting),
             changed: Notify::new(),
+            taken: Notify::new(),
         })
     }
 
@@ -68,6 +74,13 @@ impl<M> Queue<M> {
         self.changed.notify_one();
     }
 
+    /// Waits until there is room for another answer.
+    pub async fn room(&self) {
+        while self.lock().bytes >= QUEUE_ROOM_BYTES {
+            self.taken.notified().await;
+        }
+    }
+
     /// Lets the connection end.
     pub fn close(&self) {
         self.lock().closed = true;
@@ -84,6 +97,7 @@ impl<M> Queue<M> {
             ));
         }
         waiting.bytes = 0;
+        self.taken.notify_one();
         Ok(std::mem::take(&mut waiting.messages))
     }
 }

@@ -247,7 +247,7 @@ impl Service {
         self.happen(Event::Connected { link, worker });
         let mut known = Remembered::default();
         let reason = tokio::select! {
-            Err(error) = self.read(frames, link) => error.to_string(),
+            Err(error) = self.read(frames, link, &queue) => error.to_string(),
             Err(error) = pipe::write(writing, &queue, self.options.timing, |message| Outgoing::to_worker(message, &mut known)) => error.to_string(),
         };
         tracing::info!(%worker, reason, "a connection has ended");
@@ -258,13 +258,19 @@ impl Service {
         }
     }
 
-    async fn read(&self, mut frames: Frames, link: LinkId) -> Result<(), Refused> {
+    async fn read(
+        &self,
+        mut frames: Frames,
+        link: LinkId,
+        answers: &Queue<ToWorker>,
+    ) -> Result<(), Refused> {
         let mut known = Recalled::default();
         loop {
             let frame = pipe::next_frame(&mut frames, self.options.timing).await?;
             let message = read_to_shard(frame, &mut known)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             self.happen(Event::Received { link, message });
+            answers.room().await;
         }
     }
 

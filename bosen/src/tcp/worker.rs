@@ -1,17 +1,17 @@
 //! A worker's end of the store over TCP: commands in, results out, sockets behind.
 
 use super::driver::Driver;
-use super::gather::{gather, gather_batch};
+use super::gather::Destination;
 use super::pipe::{self, Queue};
 use super::{TcpError, Timing};
-use crate::batch::Batch;
-use crate::client::{Client, Command, Event, Failure, Limits, Outcome, Output, Piece, Ticket};
+use crate::batch::{Batch, Layout, Misfit};
+use crate::client::{Client, Command, Event, Failure, Limits, Outcome, Output, Ticket};
 use crate::element::Element;
 use crate::message::ToShard;
 use crate::rows::RowSet;
 use crate::spec::TableSpec;
 use crate::wire::{Outgoing, Recalled, Remembered, read_to_worker};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -63,13 +63,30 @@ struct State {
     client: Client,
     queues: Vec<Option<Arc<Queue<ToShard>>>>,
     results: BTreeMap<Ticket, Result<Outcome, Failure>>,
+    /// Of reads whose handles are held: their rows so far.
+    reads: BTreeMap<Ticket, (Destination, Layout)>,
+    /// Reads under way whose handles are gone.
+    abandoned: BTreeSet<Ticket>,
     tables: BTreeMap<TableId, TableSpec>,
     tickets: u64,
 }
 
-/// A read under way.
+/// A read under way. What comes of it is dropped with its handle.
 #[must_use = "rows are asked for to be looked at"]
-pub struct Handle(Ticket);
+pub struct Handle {
+    ticket: Ticket,
+    desk: Arc<Desk>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut state = self.desk.lock();
+        let was_read = state.reads.remove(&self.ticket).is_none();
+        if !was_read && state.results.remove(&self.ticket).is_none() {
+            state.abandoned.insert(self.ticket);
+        }
+    }
+}
 
 impl Worker {
     /// A worker that connects to all shards, and goes on trying while they are away.
@@ -84,6 +101,8 @@ impl Worker {
             client: Client::new(options.worker, shards, limits, Duration::ZERO),
             queues: vec![None; shards as usize],
             results: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            abandoned: BTreeSet::new(),
             tables: BTreeMap::new(),
             tickets: 0,
         };
@@ -143,13 +162,22 @@ impl Worker {
 
     /// Asks for rows without waiting for them.
     pub fn prefetch(&self, table: TableId, rows: &Arc<RowSet>) -> Result<Handle, TcpError> {
+        let layout = self.layout(table)?;
         let command = Command::Get(rows.clone());
-        let ticket = self.desk.give(|ticket| Event::Command {
+        let mut state = self.desk.lock();
+        let ticket = state.next_ticket();
+        let read = (Destination::new(layout, rows.len()), layout);
+        state.reads.insert(ticket, read);
+        let event = Event::Command {
             ticket,
             table,
             command,
-        });
-        Ok(Handle(ticket))
+        };
+        self.desk.carry_out(&mut state, event);
+        Ok(Handle {
+            ticket,
+            desk: self.desk.clone(),
+        })
     }
 
     /// The dense rows that a prefetch has asked for.
@@ -157,28 +185,25 @@ impl Worker {
         &self,
         handle: Handle,
         table: TableId,
-        rows: &RowSet,
+        _: &RowSet,
     ) -> Result<Vec<E>, TcpError> {
         self.check_kind::<E>(table)?;
-        let pieces = self.wait_for_pieces(handle)?;
-        let length = self.desk.lock().tables[&table].layout.length.unwrap_or(0) as usize;
-        Ok(gather(&pieces, rows.len(), length))
-    }
-
-    /// The rows that a prefetch has asked for, as they came.
-    pub fn wait_for_pieces(&self, handle: Handle) -> Result<Vec<Piece>, TcpError> {
-        match self.result(handle.0)? {
-            Outcome::Rows(pieces) => Ok(pieces),
-            other => unreachable!("{other:?} for a read"),
-        }
+        let (read, _) = self.end_of(handle)?;
+        let sparse = Failure::Misfit(Misfit::DenseForSparse);
+        read.into_cells().ok_or_else(|| sparse.into())
     }
 
     /// Rows, dense or sparse.
     pub fn get_batch(&self, table: TableId, rows: &Arc<RowSet>) -> Result<Batch, TcpError> {
-        let handle = self.prefetch(table, rows)?;
-        let pieces = self.wait_for_pieces(handle)?;
-        let layout = self.desk.lock().tables[&table].layout;
-        Ok(gather_batch(pieces, rows, layout))
+        let (read, layout) = self.end_of(self.prefetch(table, rows)?)?;
+        Ok(read.into_batch(rows, layout))
+    }
+
+    /// Waits until all pieces of a read are there.
+    fn end_of(&self, handle: Handle) -> Result<(Destination, Layout), TcpError> {
+        self.result(handle.ticket)?;
+        let read = self.desk.lock().reads.remove(&handle.ticket);
+        Ok(read.expect("a read is there for as long as its handle"))
     }
 
     /// Begins the next clock of `table`.
@@ -212,6 +237,13 @@ impl Worker {
             command,
         });
         self.result(ticket)
+    }
+
+    fn layout(&self, table: TableId) -> Result<Layout, TcpError> {
+        match self.desk.lock().tables.get(&table) {
+            Some(spec) => Ok(spec.layout),
+            None => Err(Failure::NoTable(table).into()),
+        }
     }
 
     fn check_kind<E: Element>(&self, table: TableId) -> Result<(), TcpError> {
@@ -251,6 +283,26 @@ impl Drop for Worker {
     }
 }
 
+impl State {
+    fn next_ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    /// A command has a result; that of a read whose handle is gone is of interest to nobody.
+    fn end(&mut self, ticket: Ticket, mut result: Result<Outcome, Failure>) {
+        if self.abandoned.remove(&ticket) {
+            return;
+        }
+        if let Ok(Outcome::Rows(pieces)) = &mut result
+            && let Some((read, layout)) = self.reads.get_mut(&ticket)
+        {
+            pieces.drain(..).for_each(|piece| read.put(piece, *layout));
+        }
+        self.results.insert(ticket, result);
+    }
+}
+
 impl Desk {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state
@@ -260,8 +312,7 @@ impl Desk {
 
     fn give(&self, event: impl FnOnce(Ticket) -> Event) -> Ticket {
         let mut state = self.lock();
-        let ticket = Ticket(state.tickets);
-        state.tickets += 1;
+        let ticket = state.next_ticket();
         self.carry_out(&mut state, event(ticket));
         ticket
     }
@@ -281,8 +332,13 @@ impl Desk {
                         queue.push(message, 0, |_| false);
                     }
                 }
+                Output::Piece(ticket, piece) => {
+                    if let Some((read, layout)) = state.reads.get_mut(&ticket) {
+                        read.put(piece, *layout);
+                    }
+                }
                 Output::Done(ticket, result) => {
-                    state.results.insert(ticket, result);
+                    state.end(ticket, result);
                     done = true;
                 }
             }
