@@ -16,7 +16,6 @@
 //! says so; with `STRADS_CI` set, as `.ci/run` does, that is a failure.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard};
@@ -25,7 +24,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::binary::strads;
-use crate::running::{PATIENCE, Running, until};
+use crate::running::{PATIENCE, until};
 
 const SSHD: &str = "/usr/sbin/sshd";
 /// What every promise about endings says: nothing is left after this time.
@@ -45,15 +44,11 @@ static ALONE: Mutex<()> = Mutex::new(());
 impl Hosts {
     /// So many hosts; none, with a remark, where that cannot be.
     pub fn start(count: usize) -> Option<Hosts> {
+        let alone = ALONE.lock().unwrap_or_else(|poison| poison.into_inner());
         if let Some(missing) = missing() {
-            assert!(
-                std::env::var_os("STRADS_CI").is_none(),
-                "a real cluster needs {missing}, and in CI it has to be there"
-            );
-            eprintln!("skipped: a real cluster needs {missing}");
+            skip(missing);
             return None;
         }
-        let alone = ALONE.lock().unwrap_or_else(|poison| poison.into_inner());
         remove_stale();
         let mut hosts = Hosts {
             place: tempfile::tempdir().unwrap(),
@@ -94,7 +89,7 @@ impl Hosts {
     /// `strads` at the front, with arguments that are separated by blanks, and the options that
     /// reach the hosts of `hostfile`.
     pub fn strads(&self, arguments: &str, hostfile: &Path) -> Command {
-        let mut command = self.at(&self.front(), strads());
+        let mut command = self.in_front(strads());
         command.args(arguments.split_whitespace());
         command.arg("--hostfile").arg(hostfile);
         command.arg("--ssh").arg(self.ssh());
@@ -105,6 +100,11 @@ impl Hosts {
     /// A command on a host.
     pub fn on(&self, host: usize, program: impl AsRef<Path>) -> Command {
         self.at(&self.space(host), program)
+    }
+
+    /// A command at the front.
+    pub fn in_front(&self, program: impl AsRef<Path>) -> Command {
+        self.at(&self.front(), program)
     }
 
     fn at(&self, space: &str, program: impl AsRef<Path>) -> Command {
@@ -300,9 +300,25 @@ impl Drop for Hosts {
     }
 }
 
-/// A command that has been started, with its `ip netns exec` gone: that replaces itself.
-pub fn started(command: Command) -> Running {
-    Running::start(command)
+/// Says that a test is skipped for want of something; in CI, fails.
+pub fn skip(missing: &str) {
+    assert!(
+        std::env::var_os("STRADS_CI").is_none(),
+        "this test needs {missing}, and in CI it has to be there"
+    );
+    eprintln!("skipped: this test needs {missing}");
+}
+
+/// Whether `program` is to be found; otherwise the test is skipped, as `package` is missing.
+pub fn has(program: &str, package: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let sbin = [PathBuf::from("/usr/sbin")];
+    let mut places = std::env::split_paths(&paths).chain(sbin);
+    let found = places.any(|place| place.join(program).exists());
+    if !found {
+        skip(&format!("{program} (package {package})"));
+    }
+    found
 }
 
 fn name(host: usize) -> String {
@@ -410,10 +426,4 @@ fn runs_quietly(program: &str, arguments: &str) -> bool {
         .args(arguments.split_whitespace())
         .output();
     output.is_ok_and(|output| output.status.success())
-}
-
-/// Makes a file that a user may run.
-pub fn runnable(path: &Path, text: &str) {
-    fs::write(path, text).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
