@@ -205,10 +205,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Gen(args) => generate::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Node(args) => node::run(&args),
-<<<<<<< HEAD
-=======
         Command::Cluster(ClusterCommand::Check(args)) => check::run(&args),
-        Command::Lda(args) => lda::run(&args),
         Command::Bosen(BosenCommand::Bench(args)) => bosen_bench::run(args),
         Command::Completions(args) => {
             shell::completions(&args, Cli::command());

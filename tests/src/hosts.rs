@@ -108,8 +108,10 @@ impl Hosts {
     }
 
     fn at(&self, space: &str, program: impl AsRef<Path>) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", space]).arg(program.as_ref());
+        // Only the network is another one: `ip netns exec` would hide control groups too.
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/run/netns/{space}"));
+        command.arg("--").arg(program.as_ref());
         command
     }
 
