@@ -36,6 +36,25 @@ pub enum Error {
         /// The position of the other.
         second: usize,
     },
+    /// A node of a cluster is gone, and what it had with it.
+    #[error("node {node} is lost: {reason}")]
+    Lost {
+        /// The node, as its members are named.
+        node: String,
+        /// Why one thinks so.
+        reason: String,
+    },
+    /// A node of a cluster cannot be had.
+    #[error("node {node}: {reason}")]
+    Unreachable {
+        /// The node, as its members are named.
+        node: String,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// The program has no passport.
+    #[error("this program runs in one process only: it does not say how its tasks travel")]
+    StaysHome,
     /// There are no shards, hence no workers.
     #[error("a run needs at least one shard: there is one worker a shard")]
     NoWorkers,

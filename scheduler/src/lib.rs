@@ -4,9 +4,12 @@
 //! round, `push` computes where the data are, `pull` combines and commits. [`Run`] drives the
 //! rounds on an [`Executor`]; what comes back is a [`Record`] of what happened.
 //!
+//! The same program runs on one thread, on many, and on the nodes of a [`cluster`].
+//!
 //! What `schedule` needs to choose well are values under [`policy`]: priority, dependency,
 //! balance, rotation. A block of the model that travels is a [`loan`].
 
+pub mod cluster;
 mod error;
 mod executor;
 pub mod loan;
@@ -18,6 +21,7 @@ mod round;
 mod run;
 mod stop;
 
+pub use cluster::Cluster;
 pub use error::Error;
 pub use executor::Executor;
 pub use loan::{Lender, Loan};

@@ -6,38 +6,68 @@
 //! opening it while somebody else has the block that would be a conflict, and that is a bug in
 //! the plan.
 
+//!
+//! On a cluster a block stays with the node that had it open last, and goes from there straight to
+//! the next one. The program sees it again after [`Executor::recall`](crate::Executor::recall).
+
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::cluster::{BlockId, Cabinet, Malformed, Packer, Travel, Unpacker};
 
 /// The owner of the blocks, kept by the program.
 #[derive(Debug)]
 pub struct Lender<T> {
-    homes: Arc<[Mutex<Option<T>>]>,
+    homes: Arc<Homes<T>>,
 }
 
 /// The right to open one block, carried by a task.
 #[derive(Debug)]
 pub struct Loan<T> {
-    homes: Arc<[Mutex<Option<T>>]>,
+    homes: Arc<Homes<T>>,
     block: usize,
 }
 
 /// A block in the hands of a worker; dropping it gives it back.
 #[derive(Debug)]
 pub struct OnLoan<'a, T> {
-    home: &'a Mutex<Option<T>>,
+    home: &'a Mutex<Home<T>>,
     /// Always there: only `drop` takes it.
     block: Option<T>,
 }
 
+/// The places of a lender's blocks in one process.
+#[derive(Debug)]
+pub struct Homes<T> {
+    lender: u64,
+    blocks: Box<[Mutex<Home<T>>]>,
+}
+
+/// The place of a block.
+#[derive(Debug)]
+enum Home<T> {
+    Here(T),
+    /// A worker of this process has it.
+    Open,
+    /// It is in another process.
+    Elsewhere,
+}
+
+/// Lenders are told apart by number, across runs and programs.
+static LENDERS: AtomicU64 = AtomicU64::new(0);
+
 impl<T> Lender<T> {
     /// Takes the blocks into ownership; they are numbered in this order.
     pub fn new(blocks: impl IntoIterator<Item = T>) -> Self {
+        let homes = blocks
+            .into_iter()
+            .map(|block| Mutex::new(Home::Here(block)));
         Self {
-            homes: blocks
-                .into_iter()
-                .map(|block| Mutex::new(Some(block)))
-                .collect(),
+            homes: Arc::new(Homes {
+                lender: LENDERS.fetch_add(1, Ordering::Relaxed),
+                blocks: homes.collect(),
+            }),
         }
     }
 
@@ -48,7 +78,7 @@ impl<T> Lender<T> {
 
     /// True if there are no blocks.
     pub fn is_empty(&self) -> bool {
-        self.homes.is_empty()
+        self.homes.len() == 0
     }
 
     /// The right to open `block`, for a task.
@@ -64,17 +94,23 @@ impl<T> Lender<T> {
         }
     }
 
-    /// True if nobody has `block` open.
+    /// True if nobody has `block` open, nor another process has it.
     pub fn at_home(&self, block: usize) -> bool {
-        lock(&self.homes[block]).is_some()
+        matches!(*lock(&self.homes.blocks[block]), Home::Here(_))
     }
 
-    /// Looks at `block`, which has to be at home: between rounds all of them are.
+    /// Looks at `block`, which has to be at home: between rounds all of them are, except on a
+    /// cluster, where they have to be [recalled](crate::Executor::recall).
     pub fn with<R>(&self, block: usize, look: impl FnOnce(&mut T) -> R) -> R {
-        match lock(&self.homes[block]).as_mut() {
-            Some(value) => look(value),
-            None => panic!("block {block} is on loan"),
+        match &mut *lock(&self.homes.blocks[block]) {
+            Home::Here(value) => look(value),
+            Home::Open => panic!("block {block} is on loan"),
+            Home::Elsewhere => panic!("block {block} is on another node and was not recalled"),
         }
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.homes.lender
     }
 }
 
@@ -89,16 +125,87 @@ impl<T> Loan<T> {
     /// # Panics
     /// If somebody else has it: the plan lends it to two workers at once.
     pub fn open(&mut self) -> OnLoan<'_, T> {
-        let home = &self.homes[self.block];
-        let block = lock(home).take();
-        assert!(
-            block.is_some(),
-            "block {} is lent to two workers at once",
-            self.block
-        );
-        OnLoan { home, block }
+        let home = &self.homes.blocks[self.block];
+        let found = std::mem::replace(&mut *lock(home), Home::Open);
+        match found {
+            Home::Here(block) => OnLoan {
+                home,
+                block: Some(block),
+            },
+            other => {
+                let elsewhere = matches!(other, Home::Elsewhere);
+                *lock(home) = other;
+                assert!(!elsewhere, "block {} has not arrived", self.block);
+                panic!("block {} is lent to two workers at once", self.block)
+            }
+        }
     }
 }
+
+impl<T> Homes<T> {
+    /// Places of `count` blocks that are in another process.
+    pub(crate) fn elsewhere(lender: u64, count: usize) -> Self {
+        let blocks = (0..count).map(|_| Mutex::new(Home::Elsewhere)).collect();
+        Self { lender, blocks }
+    }
+
+    /// How many blocks the lender has.
+    pub(crate) fn len(&self) -> usize {
+        self.blocks.len()
+    }
+}
+
+impl<T: Travel + Send> Cabinet for Homes<T> {
+    fn take(&self, block: u64, out: &mut Packer<'_>) {
+        let home = &self.blocks[block as usize];
+        let found = std::mem::replace(&mut *lock(home), Home::Elsewhere);
+        match found {
+            Home::Here(value) => value.pack(out),
+            _ => panic!("block {block} is sent away while it is in use or not here"),
+        }
+    }
+
+    fn put(&self, block: u64, from: &mut Unpacker<'_>) -> Result<(), Malformed> {
+        let home = self.blocks.get(block as usize);
+        let home = home.ok_or(Malformed("a block of its lender"))?;
+        let value = T::unpack(from)?;
+        let before = std::mem::replace(&mut *lock(home), Home::Here(value));
+        match before {
+            Home::Elsewhere => Ok(()),
+            _ => Err(Malformed("a block that was elsewhere")),
+        }
+    }
+}
+
+impl<T: Travel + Send + 'static> Travel for Loan<T> {
+    fn pack(&self, out: &mut Packer<'_>) {
+        out.plain(&[
+            self.homes.lender,
+            self.homes.len() as u64,
+            self.block as u64,
+        ]);
+        let block = BlockId {
+            lender: self.homes.lender,
+            block: self.block as u64,
+        };
+        out.loan(block, Arc::clone(&self.homes) as Arc<dyn Cabinet>);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, Malformed> {
+        let [lender, count, block] = [from.number()?, from.number()?, from.number()?];
+        if block >= count || count > MOST_BLOCKS {
+            return Err(Malformed("a loan of a block that exists"));
+        }
+        let cabinets = from.cabinets().ok_or(Malformed("a loan within a run"))?;
+        Ok(Self {
+            homes: cabinets.typed(lender, count as usize)?,
+            block: block as usize,
+        })
+    }
+}
+
+/// The most blocks of a lender that a node believes in.
+const MOST_BLOCKS: u64 = 1 << 24;
 
 impl<T> Deref for OnLoan<'_, T> {
     type Target = T;
@@ -115,13 +222,15 @@ impl<T> DerefMut for OnLoan<'_, T> {
 
 impl<T> Drop for OnLoan<'_, T> {
     fn drop(&mut self) {
-        *lock(self.home) = self.block.take();
+        if let Some(block) = self.block.take() {
+            *lock(self.home) = Home::Here(block);
+        }
     }
 }
 
 /// The lock is held only while a block is moved in or out, so a panic elsewhere cannot leave it
 /// half done: poisoning says nothing here.
-fn lock<T>(home: &Mutex<Option<T>>) -> MutexGuard<'_, Option<T>> {
+fn lock<T>(home: &Mutex<Home<T>>) -> MutexGuard<'_, Home<T>> {
     home.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::cluster::Passport;
 use crate::plan::Plan;
 use crate::round::Round;
 
@@ -43,6 +44,13 @@ pub trait Program: Sized {
     /// do not claim them. Asked only for rounds that the record keeps.
     fn variables(_task: &Self::Task) -> Vec<Range<usize>> {
         Vec::new()
+    }
+
+    /// Lets the program run on a cluster: `Some(Passport::new())` for one that is [`Remote`].
+    ///
+    /// [`Remote`]: crate::cluster::Remote
+    fn passport() -> Option<Passport<Self>> {
+        None
     }
 }
 

@@ -104,7 +104,7 @@ impl Run {
             let outcome = drive.rounds(observer);
             drive.recall();
             outcome.map(|()| drive.record)
-        })
+        })?
     }
 }
 
@@ -201,6 +201,7 @@ impl<P: Program> Drive<'_, P> {
             let began = Instant::now();
             let mut round = Round::new(self.next, self.workers, self.run.seed);
             let plan = self.program.schedule(&mut round);
+            self.crew.foresee(self.next, &plan);
             self.ahead.push_back(Ahead {
                 round: self.next,
                 plan,

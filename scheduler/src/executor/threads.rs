@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::{Crew, Finished};
+use super::{Crew, Finished, longest};
 use crate::error::{Error, panic_message};
 use crate::plan::{Assignment, Claim, Place, excludes};
 use crate::program::Program;
@@ -149,20 +149,6 @@ impl<P: Program> Crew<P> for Threads<'_, '_, P> {
     fn span(&self) -> f64 {
         self.span
     }
-}
-
-/// The most loaded worker's planned cost; offered tasks spread evenly at best.
-fn longest<T>(assignments: &[Assignment<T>], workers: usize) -> f64 {
-    let mut load = vec![0.0_f64; workers];
-    let mut offered = 0.0;
-    for assignment in assignments {
-        match assignment.place {
-            Place::Worker(worker) => load[worker] += assignment.cost,
-            Place::Anyone => offered += assignment.cost,
-        }
-    }
-    let even = (load.iter().sum::<f64>() + offered) / workers as f64;
-    load.into_iter().fold(even, f64::max)
 }
 
 impl<P: Program> Floor<'_, P> {
