@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use strads_apps::bosen_bench;
-use strads_apps::cluster::node;
+use strads_apps::cluster::{check, node};
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
 use strads_apps::{demo, generate, lda, mf};
@@ -40,6 +40,9 @@ enum Command {
     Gen(generate::Args),
     Demo(demo::Args),
     Node(node::Args),
+    /// The hosts that jobs run on
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Topics of documents: latent Dirichlet allocation
     Lda(lda::Args),
     /// The parameter store by itself
@@ -50,6 +53,11 @@ enum Command {
 #[derive(Debug, Subcommand)]
 enum BosenCommand {
     Bench(bosen_bench::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum ClusterCommand {
+    Check(check::Args),
 }
 
 fn main() -> ExitCode {
@@ -73,6 +81,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Gen(args) => generate::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Node(args) => node::run(&args),
+        Command::Cluster(ClusterCommand::Check(args)) => check::run(&args),
         Command::Lda(args) => lda::run(&args),
         Command::Bosen(BosenCommand::Bench(args)) => bosen_bench::run(args),
     }

@@ -68,11 +68,11 @@ pub type Outcome = Result<Ready, String>;
 /// Starts a node for each host, all at once, and waits until they are ready.
 pub fn start(hostfile: &Hostfile, options: &Options, purpose: Purpose) -> Result<Nodes, Failure> {
     let (nodes, outcomes) = attempt(hostfile, options, purpose)?;
-    let failed: Vec<String> = hostfile
-        .hosts
+    let labels = hostfile.labels();
+    let failed: Vec<String> = labels
         .iter()
         .zip(outcomes)
-        .filter_map(|(host, outcome)| Some(format!("{}: {}", host.name, outcome.err()?)))
+        .filter_map(|(label, outcome)| Some(format!("{label}: {}", outcome.err()?)))
         .collect();
     if failed.is_empty() {
         return Ok(nodes);
@@ -286,7 +286,7 @@ impl Following {
         } else {
             ""
         };
-        eprintln!("{clear}{}| {line}", self.plan.name(rank));
+        eprintln!("{clear}{}| {line}", self.plan.labels[rank]);
     }
 
     fn lose(&mut self, rank: usize, loss: Loss) {
@@ -295,7 +295,7 @@ impl Following {
             attached.kill();
         }
         if self.settled.is_none() {
-            let told = format!("{}: {loss}", self.plan.name(rank));
+            let told = format!("{}: {loss}", self.plan.labels[rank]);
             self.show(rank, &loss.to_string());
             let lost = self.lost.lock();
             lost.expect("nothing panics while it holds the list")

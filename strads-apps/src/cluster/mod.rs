@@ -4,6 +4,7 @@
 //! command is told; [`launch::start`] makes nodes run and returns [`launch::Nodes`]: who they are
 //! ([`strads_common::members::Members`]) and, until it is dropped, the right to have them.
 
+pub mod check;
 pub mod job;
 pub mod launch;
 pub mod node;

@@ -7,6 +7,7 @@ use std::thread;
 use strads_common::auth::Secret;
 
 use super::vigil::read_job;
+use crate::cluster::check::answer;
 use crate::cluster::job::{Job, Purpose, Ready, Said, VERSION};
 use crate::failure::Failure;
 
@@ -48,7 +49,8 @@ pub fn by_hand(address: SocketAddr, secret: Secret, workers: Option<usize>) -> R
 /// Does what the job is for, until the process ends. `strads::cluster::serve` goes here.
 fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), Failure> {
     match purpose {
-        Purpose::Train | Purpose::Check => {
+        Purpose::Check => answer::serve(listener, secret).map_err(Failure::world),
+        Purpose::Train => {
             for stream in listener.incoming() {
                 let _ = (stream, secret);
             }
@@ -58,7 +60,7 @@ fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), 
 }
 
 /// How many workers a host has if nobody says.
-fn cores() -> usize {
+pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
