@@ -9,7 +9,7 @@ use strads_common::hostfile::{self, Host, Hostfile};
 use strads_common::members::{Member, Members};
 
 use super::Outcome;
-use super::watch::Loss;
+use super::watch::{Loss, OWN_WORDS};
 use crate::cluster::check::answer::own_system;
 use crate::cluster::job::{Job, Purpose, Ready, VERSION};
 use crate::cluster::ssh::{self, Brought, Program};
@@ -110,7 +110,9 @@ impl Planned {
     pub fn explain(&self, rank: usize, loss: &Loss) -> String {
         let host = &self.hosts[rank];
         let advice = match (loss, &self.starts[rank]) {
-            (Loss::NotStarted(said), Start::Ssh) => ssh::advice(host, said),
+            (Loss::NotStarted(said), Start::Ssh) if !said.contains(OWN_WORDS) => {
+                ssh::advice(host, said)
+            }
             (Loss::System(_), _) => {
                 format!("Build strads on {} and give --node-program PATH", host.name)
             }

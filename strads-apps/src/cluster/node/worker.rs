@@ -1,7 +1,7 @@
 //! The inner process of a node: it listens on the host's address, and does what the job is for.
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::thread;
 
 use strads_common::auth::Secret;
@@ -64,10 +64,16 @@ pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
+/// The address by which an ssh client has reached this host: names may be known to ssh alone.
+fn reached_at() -> Option<IpAddr> {
+    let connection = std::env::var("SSH_CONNECTION").ok()?;
+    connection.split(' ').nth(2)?.parse().ok()
+}
+
 /// Listens on the first of the job's addresses that this host has.
 fn listen(job: &Job) -> Result<TcpListener, Failure> {
     let mut refusals = Vec::new();
-    for &address in &job.listen {
+    for address in job.listen.iter().copied().chain(reached_at()) {
         match TcpListener::bind((address, job.port)) {
             Ok(listener) => return Ok(listener),
             Err(error) => refusals.push(format!("{address} port {}: {error}", job.port)),
