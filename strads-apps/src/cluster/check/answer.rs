@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use strads_common::auth::Secret;
 use tokio::task::LocalSet;
 
-use super::talk::{Facts, Link, PATIENCE, PIECE, Question, Silence, Talk};
+use super::question::{Facts, Link, Question};
 use crate::cluster::job::VERSION;
 use crate::cluster::node::worker::cores;
+use crate::cluster::talk::{PATIENCE, PIECE, Silence, Talk};
 
 /// Round trips of which the median is told.
 const PINGS: usize = 21;

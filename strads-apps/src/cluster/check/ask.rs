@@ -8,8 +8,9 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
 use super::answer::{clock_seconds, measure};
-use super::talk::{Facts, Link, PATIENCE, Question, Silence, Talk};
+use super::question::{Facts, Link, Question};
 use crate::cluster::launch::Outcome;
+use crate::cluster::talk::{PATIENCE, Silence, Talk};
 use crate::failure::Failure;
 
 /// How long a node may take to measure a link.

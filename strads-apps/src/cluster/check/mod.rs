@@ -6,15 +6,15 @@
 
 pub mod answer;
 mod ask;
+mod question;
 mod table;
-mod talk;
 
 use std::path::PathBuf;
 
 use strads_common::hostfile::Hostfile;
 
 use super::job::Purpose;
-use super::{Options, launch};
+use super::{Options, handed, launch};
 use crate::console::Console;
 use crate::failure::Failure;
 use ask::{Found, Pair};
@@ -22,6 +22,8 @@ use ask::{Found, Pair};
 /// Look at the hosts of a hostfile: can a job run there, and how fast are their links?
 ///
 /// Example: strads cluster check --hostfile hosts.txt
+///
+/// Example: srun -N 4 strads node -- cluster check
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -36,11 +38,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let path: &PathBuf = args.options.hostfile.as_ref().ok_or_else(|| {
         Failure::input("which hosts? Give --hostfile FILE, with one host to a line")
     })?;
-    let hostfile = Hostfile::read(path).map_err(Failure::input)?;
     let mut console = Console::new(args.json, false);
-    console.progress(|| format!("starting {} nodes", hostfile.hosts.len()));
-    let (nodes, outcomes) = launch::attempt(&hostfile, &args.options, Purpose::Check)?;
-    let hosts: Vec<Found> = ask::hosts(&hostfile.labels(), nodes.members(), &outcomes)?;
+    let (nodes, labels, outcomes) = if path.as_os_str() == "-" {
+        launch::handed(handed::take()?)
+    } else {
+        let hostfile = Hostfile::read(path).map_err(Failure::input)?;
+        console.progress(|| format!("starting {} nodes", hostfile.hosts.len()));
+        let (nodes, outcomes) = launch::attempt(&hostfile, &args.options, Purpose::Check)?;
+        (nodes, hostfile.labels(), outcomes)
+    };
+    let hosts: Vec<Found> = ask::hosts(&labels, nodes.members(), &outcomes)?;
     let pairs: Vec<Pair> = ask::pairs(nodes.members(), &hosts, |done, all| {
         console.progress(|| format!("measuring links: {done} of {all}"));
     })?;

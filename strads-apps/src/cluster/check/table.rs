@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::ask::{Found, Pair};
-use super::talk::Facts;
+use super::question::Facts;
 use crate::console::Console;
 
 /// A clock that is further away makes logs hard to read together.

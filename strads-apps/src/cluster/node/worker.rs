@@ -47,7 +47,7 @@ pub fn by_hand(address: SocketAddr, secret: Secret, workers: Option<usize>) -> R
 }
 
 /// Does what the job is for, until the process ends. `strads::cluster::serve` goes here.
-fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), Failure> {
+pub fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), Failure> {
     match purpose {
         Purpose::Check => answer::serve(listener, secret).map_err(Failure::world),
         Purpose::Train => {

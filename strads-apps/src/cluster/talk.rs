@@ -1,11 +1,14 @@
-//! What is asked and answered in a check: lines of JSON over a channel, and bytes to count.
+//! Conversations between processes of a job about the job: lines of JSON over a channel.
+//!
+//! Programs do not talk this way; it is for what happens seldom. A line is short, and who speaks has
+//! proven that it knows the job's secret.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use strads_common::auth::{AuthError, Secret};
 use strads_common::channel::{self, Reading, Writing};
 use strads_common::socket;
@@ -17,48 +20,10 @@ use tokio::time::timeout;
 pub const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest line that is read.
 const LONGEST_LINE: u64 = 16 << 10;
-/// Bytes that are sent at once where they are counted.
+/// Bytes of a piece where pieces are counted.
 pub const PIECE: usize = 64 << 10;
 
-/// What is asked of a node.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Question {
-    /// Answered by `()`; how long that takes is the latency.
-    Ping,
-    /// What the host is: [`Facts`].
-    Facts,
-    /// Answered by `()` once pieces have come: so many, of [`PIECE`] bytes each.
-    Take(u32),
-    /// How the link from here to there does: `Result<Link, String>`.
-    Measure(SocketAddr),
-}
-
-/// What a host is.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Facts {
-    /// Processors that a process can use.
-    pub cores: usize,
-    /// Bytes of memory.
-    pub memory_bytes: u64,
-    /// Version of strads.
-    pub version: String,
-    /// Kind of system and processor.
-    pub system: String,
-    /// What its clock says: seconds since 1970.
-    pub clock_seconds: f64,
-}
-
-/// How a link does.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Link {
-    /// From a question to its answer: the median.
-    pub round_trip_seconds: f64,
-    /// What goes through in this direction.
-    pub bytes_per_second: f64,
-}
-
-/// Why a link does not work.
+/// Why a conversation ends.
 #[derive(Debug, thiserror::Error)]
 pub enum Silence {
     /// The connection fails.
@@ -74,6 +39,8 @@ pub enum Silence {
 
 /// One end of a conversation.
 pub struct Talk {
+    /// The address of this end.
+    pub own: IpAddr,
     reading: BufReader<Reading>,
     writing: Writing,
 }
@@ -84,7 +51,8 @@ impl Talk {
         let called = async {
             let stream = TcpStream::connect(address).await?;
             socket::prepare(&stream, PATIENCE)?;
-            Ok::<_, Silence>(Talk::over(channel::call(stream, secret).await?))
+            let own = stream.local_addr()?.ip();
+            Ok::<_, Silence>(Talk::over(own, channel::call(stream, secret).await?))
         };
         timeout(PATIENCE, called).await.map_err(|_| Silence::Late)?
     }
@@ -93,15 +61,17 @@ impl Talk {
     pub async fn accept(stream: TcpStream, secret: &Secret) -> Result<Talk, Silence> {
         let accepted = async {
             socket::prepare(&stream, PATIENCE)?;
-            Ok::<_, Silence>(Talk::over(channel::accept(stream, secret).await?))
+            let own = stream.local_addr()?.ip();
+            Ok::<_, Silence>(Talk::over(own, channel::accept(stream, secret).await?))
         };
         timeout(PATIENCE, accepted)
             .await
             .map_err(|_| Silence::Late)?
     }
 
-    fn over((reading, writing): (Reading, Writing)) -> Talk {
+    fn over(own: IpAddr, (reading, writing): (Reading, Writing)) -> Talk {
         Talk {
+            own,
             reading: BufReader::with_capacity(PIECE, reading),
             writing,
         }
@@ -110,7 +80,7 @@ impl Talk {
     /// Asks, and waits for the answer for as long as it may take.
     pub async fn ask<A: DeserializeOwned>(
         &mut self,
-        question: &Question,
+        question: &impl Serialize,
         patience: Duration,
     ) -> Result<A, Silence> {
         let answer = async {
