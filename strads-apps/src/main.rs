@@ -6,7 +6,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use strads_apps::cli::{self, complaint::complaint, config, interrupt, log, settings, shell};
-use strads_apps::cluster::node;
+use strads_apps::cluster::{check, node};
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
 use strads_apps::options::Common;
@@ -86,6 +86,9 @@ Example: how well does it do on data that it has not seen?
     Gen(generate::Args),
     Demo(demo::Args),
     Node(node::Args),
+    /// The hosts that jobs run on
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// The parameter store by itself
     #[command(
         subcommand,
@@ -112,6 +115,11 @@ enum BosenCommand {
 Example: increments and reads of rows of three lengths, over loopback
   strads bosen bench --row-length 1,64,1024")]
     Bench(bosen_bench::Args),
+}
+
+#[derive(Debug, Subcommand)]
+enum ClusterCommand {
+    Check(check::Args),
 }
 
 fn main() -> ExitCode {
@@ -197,6 +205,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Gen(args) => generate::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Node(args) => node::run(&args),
+        Command::Cluster(ClusterCommand::Check(args)) => check::run(&args),
         Command::Bosen(BosenCommand::Bench(args)) => bosen_bench::run(args),
         Command::Completions(args) => {
             shell::completions(&args, Cli::command());

@@ -19,10 +19,10 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 use strads_common::hostfile::Hostfile;
-use strads_common::members::Members;
+use strads_common::members::{Member, Members};
 
 use super::Options;
-use super::job::{Purpose, Ready};
+use super::job::{Purpose, Ready, VERSION};
 use crate::failure::Failure;
 use host::{Attached, Order};
 use plan::{Planned, Start};
@@ -49,6 +49,15 @@ pub struct Nodes {
 type Lost = Arc<Mutex<Vec<String>>>;
 
 impl Nodes {
+    /// Nodes that are there already, and are somebody else's to end.
+    pub fn of(members: Members) -> Nodes {
+        Nodes {
+            members,
+            lost: Lost::default(),
+            _launcher: None,
+        }
+    }
+
     /// Who they are.
     pub fn members(&self) -> &Members {
         &self.members
@@ -65,14 +74,28 @@ impl Nodes {
 /// What has become of a node that was to be: ready, or what it failed of and what to do about it.
 pub type Outcome = Result<Ready, String>;
 
+/// Nodes that are there already, as if they had just been started.
+pub fn handed(members: Members) -> (Nodes, Vec<String>, Vec<Outcome>) {
+    let ready = |node: &Member| {
+        Ok(Ready {
+            address: node.address,
+            workers: node.workers,
+            version: VERSION.to_owned(),
+        })
+    };
+    let labels = members.nodes.iter().map(|node| node.name.clone()).collect();
+    let outcomes = members.nodes.iter().map(ready).collect();
+    (Nodes::of(members), labels, outcomes)
+}
+
 /// Starts a node for each host, all at once, and waits until they are ready.
 pub fn start(hostfile: &Hostfile, options: &Options, purpose: Purpose) -> Result<Nodes, Failure> {
     let (nodes, outcomes) = attempt(hostfile, options, purpose)?;
-    let failed: Vec<String> = hostfile
-        .hosts
+    let labels = hostfile.labels();
+    let failed: Vec<String> = labels
         .iter()
         .zip(outcomes)
-        .filter_map(|(host, outcome)| Some(format!("{}: {}", host.name, outcome.err()?)))
+        .filter_map(|(label, outcome)| Some(format!("{label}: {}", outcome.err()?)))
         .collect();
     if failed.is_empty() {
         return Ok(nodes);
@@ -93,20 +116,15 @@ pub fn attempt(
     purpose: Purpose,
 ) -> Result<(Nodes, Vec<Outcome>), Failure> {
     let plan = Planned::new(hostfile, options, purpose)?;
-    let lost = Lost::default();
     if plan
         .starts
         .iter()
         .all(|start| matches!(start, Start::Runs(_)))
     {
         let outcomes: Vec<Outcome> = plan.running().collect();
-        let nodes = Nodes {
-            members: plan.members(&outcomes),
-            lost,
-            _launcher: None,
-        };
-        return Ok((nodes, outcomes));
+        return Ok((Nodes::of(plan.members(&outcomes)), outcomes));
     }
+    let lost = Lost::default();
     let (happens, events) = channel();
     let signals = follow_signals(happens.clone())?;
     let (settled, outcomes) = channel();
@@ -286,7 +304,7 @@ impl Following {
         } else {
             ""
         };
-        eprintln!("{clear}{}| {line}", self.plan.name(rank));
+        eprintln!("{clear}{}| {line}", self.plan.labels[rank]);
     }
 
     fn lose(&mut self, rank: usize, loss: Loss) {
@@ -295,7 +313,7 @@ impl Following {
             attached.kill();
         }
         if self.settled.is_none() {
-            let told = format!("{}: {loss}", self.plan.name(rank));
+            let told = format!("{}: {loss}", self.plan.labels[rank]);
             self.show(rank, &loss.to_string());
             let lost = self.lost.lock();
             lost.expect("nothing panics while it holds the list")

@@ -1,12 +1,13 @@
 //! The inner process of a node: it listens on the host's address, and does what the job is for.
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::thread;
 
 use strads_common::auth::Secret;
 
 use super::vigil::read_job;
+use crate::cluster::check::answer;
 use crate::cluster::job::{Job, Purpose, Ready, Said, VERSION};
 use crate::failure::Failure;
 
@@ -46,9 +47,10 @@ pub fn by_hand(address: SocketAddr, secret: Secret, workers: Option<usize>) -> R
 }
 
 /// Does what the job is for, until the process ends. `strads::cluster::serve` goes here.
-fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), Failure> {
+pub fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), Failure> {
     match purpose {
-        Purpose::Train | Purpose::Check => {
+        Purpose::Check => answer::serve(listener, secret).map_err(Failure::world),
+        Purpose::Train => {
             for stream in listener.incoming() {
                 let _ = (stream, secret);
             }
@@ -58,14 +60,20 @@ fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), 
 }
 
 /// How many workers a host has if nobody says.
-fn cores() -> usize {
+pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The address by which an ssh client has reached this host: names may be known to ssh alone.
+fn reached_at() -> Option<IpAddr> {
+    let connection = std::env::var("SSH_CONNECTION").ok()?;
+    connection.split(' ').nth(2)?.parse().ok()
 }
 
 /// Listens on the first of the job's addresses that this host has.
 fn listen(job: &Job) -> Result<TcpListener, Failure> {
     let mut refusals = Vec::new();
-    for &address in &job.listen {
+    for address in job.listen.iter().copied().chain(reached_at()) {
         match TcpListener::bind((address, job.port)) {
             Ok(listener) => return Ok(listener),
             Err(error) => refusals.push(format!("{address} port {}: {error}", job.port)),
