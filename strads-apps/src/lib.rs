@@ -10,4 +10,5 @@ pub mod generate;
 pub mod lda;
 pub mod linear;
 pub mod mf;
+pub mod mlr;
 pub mod options;

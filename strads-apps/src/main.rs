@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use strads_apps::bosen_bench;
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
-use strads_apps::{demo, generate, lda, mf};
+use strads_apps::{demo, generate, lda, mf, mlr};
 
 /// Model-parallel machine learning, from a laptop's cores to a cluster.
 #[derive(Debug, Parser)]
@@ -36,6 +36,7 @@ enum Command {
     /// Example: strads eval model test.svm
     Eval(linear::Eval),
     Mf(mf::Args),
+    Mlr(mlr::Args),
     Gen(generate::Args),
     Demo(demo::Args),
     /// Topics of documents: latent Dirichlet allocation
@@ -65,9 +66,12 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Lasso(args) => linear::command::run(&args, Loss::Squared),
         Command::Logistic(args) => linear::command::run(&args, Loss::Logistic),
+        Command::Predict(args) if mlr::is_model(&args.applied.model) => mlr::predict(&args),
         Command::Predict(args) => linear::predict(&args),
+        Command::Eval(args) if mlr::is_model(&args.applied.model) => mlr::eval(&args),
         Command::Eval(args) => linear::eval(&args),
         Command::Mf(args) => mf::run(args),
+        Command::Mlr(args) => mlr::run(&args),
         Command::Gen(args) => generate::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Lda(args) => lda::run(&args),
