@@ -45,6 +45,11 @@ impl Archive {
         })
     }
 
+    /// Whether there is an array of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.zip.index_for_name(&format!("{name}.npy")).is_some()
+    }
+
     /// A matrix (or vector: one column) of f32: entries in row-major order and number of columns.
     pub fn matrix(&mut self, name: &str) -> Result<(Vec<f32>, usize), Unreadable> {
         let (values, shape) = self.array(name, "<f4")?;
