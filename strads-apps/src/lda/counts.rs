@@ -111,7 +111,10 @@ impl DocumentCounts {
             Self::Dense(rows) => (Some(rows.row(document).as_flattened()), None),
             Self::Sparse(rows) => (None, Some(rows.row(document))),
         };
-        let counts = dense.unwrap_or_default().iter().map(|&count| u32::from(count));
+        let counts = dense
+            .unwrap_or_default()
+            .iter()
+            .map(|&count| u32::from(count));
         let dense = (0..).zip(counts).filter(|&(_, count)| count > 0);
         dense.chain(sparse.into_iter().flatten())
     }

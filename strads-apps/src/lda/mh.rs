@@ -218,12 +218,7 @@ impl Visitor {
     }
 
     /// Visits a document, whose tokens were gathered in `tokens`.
-    pub fn visit_document<T: Packed>(
-        &mut self,
-        tokens: &mut [T],
-        alpha: f32,
-        random: &mut Stream,
-    ) {
+    pub fn visit_document<T: Packed>(&mut self, tokens: &mut [T], alpha: f32, random: &mut Stream) {
         let mask = self.counts.len() - 1;
         let counts = &mut self.counts;
         for token in &*tokens {

@@ -148,7 +148,9 @@ impl<T: Packed> Tokens<T> {
                 words.write(slot, row.iter().copied());
             } else {
                 let dense = head_row(heads, slot - words.len(), topics);
-                let row = self.visitor.visit_word(tokens, sparse(dense), prior.beta, random);
+                let row = self
+                    .visitor
+                    .visit_word(tokens, sparse(dense), prior.beta, random);
                 dense.fill(0);
                 for &(topic, count) in row {
                     dense[topic as usize] = count;

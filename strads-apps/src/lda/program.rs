@@ -172,7 +172,11 @@ impl Lda {
     /// Counts words anew, in the order in which a resumed run would.
     pub fn recount(&mut self, shards: &[Shard]) {
         let (blocks, shared) = count(&self.layout, shards, self.topics);
-        assert_eq!(self.shared[..self.topics], shared[..self.topics], "counts follow the tokens");
+        assert_eq!(
+            self.shared[..self.topics],
+            shared[..self.topics],
+            "counts follow the tokens"
+        );
         self.lender = Lender::new(blocks);
         self.shared = shared.into();
     }
@@ -225,7 +229,11 @@ impl Lda {
         let (blocks, shared) = count(&self.layout, shards, self.topics);
         let lender = std::mem::replace(&mut self.lender, Lender::new(blocks));
         let shared = std::mem::replace(&mut self.shared, shared.into());
-        assert_eq!(self.shared[..self.topics], shared[..self.topics], "counts follow the tokens");
+        assert_eq!(
+            self.shared[..self.topics],
+            shared[..self.topics],
+            "counts follow the tokens"
+        );
         Counted { lender, shared }
     }
 
@@ -293,7 +301,9 @@ impl Lda {
             }
         }
         // Moves hold the totals still for a whole phase.
-        let told = shares.iter().any(|(changes, _)| changes[..self.topics].iter().any(|&c| c != 0));
+        let told = shares
+            .iter()
+            .any(|(changes, _)| changes[..self.topics].iter().any(|&c| c != 0));
         for (changes, _) in shares.iter().filter(|_| told) {
             let unseen = sums.iter().zip(changes);
             let unseen: u64 = unseen.map(|(all, &own)| all.abs_diff(i64::from(own))).sum();

@@ -225,20 +225,29 @@ impl Shard {
     /// Visits the words of one block. `first`: that begins a phase.
     pub fn visit_words(&mut self, view: View<'_>, block: usize, random: Random, first: bool) {
         let mut random = stream(random.seed, "lda words", random.number);
-        let moves = self.moves.as_mut().expect("visits are planned between `begin_moves` and `end_moves`");
+        let moves = self
+            .moves
+            .as_mut()
+            .expect("visits are planned between `begin_moves` and `end_moves`");
         moves.visit_words(&self.cells[block], block, view, first, &mut random);
     }
 
     /// Visits all documents, which is a phase.
     pub fn visit_documents(&mut self, prior: Prior, totals: &[u32], random: Random) {
         let mut random = stream(random.seed, "lda documents", random.number);
-        let moves = self.moves.as_mut().expect("visits are planned between `begin_moves` and `end_moves`");
+        let moves = self
+            .moves
+            .as_mut()
+            .expect("visits are planned between `begin_moves` and `end_moves`");
         moves.visit_documents(&self.lengths, prior, totals, &mut random);
     }
 
     /// What the phase that has ended changed in the totals.
     pub fn end_phase(&mut self, changes: &mut [i32]) {
-        let moves = self.moves.as_mut().expect("visits are planned between `begin_moves` and `end_moves`");
+        let moves = self
+            .moves
+            .as_mut()
+            .expect("visits are planned between `begin_moves` and `end_moves`");
         moves.end_phase(changes);
     }
 
@@ -252,7 +261,9 @@ impl Shard {
     /// Takes the cells' topics away, if moves have them.
     pub fn hide_topics(&mut self) {
         if self.moves.is_some() {
-            self.cells.iter_mut().for_each(|cell| cell.topics = Vec::new());
+            self.cells
+                .iter_mut()
+                .for_each(|cell| cell.topics = Vec::new());
         }
     }
 

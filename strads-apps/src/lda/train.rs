@@ -14,7 +14,7 @@ use super::shard::Shard;
 use super::{checkpoint, coherence, model, text};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::together;
+use crate::files::{together, watched};
 
 /// What is known at the start.
 #[derive(Serialize)]
@@ -77,7 +77,7 @@ struct Training<'a> {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let mut console = args.common.console();
     let began = Instant::now();
-    let corpus = read(args)?;
+    let corpus = read(args, &mut console)?;
     let seconds_read = began.elapsed().as_secs_f64();
     let mut training = Training::new(args, &corpus)?;
     console.event("start", training.start(seconds_read));
@@ -89,7 +89,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     let mut last = training.measure(0.0, 1.0)?;
     while training.lda.sweeps() < args.sweeps {
-        last = training.advance(&mut console)?;
+        last = training.advance(last, &mut console)?;
         console.event("progress", last);
         console.say(format_args!(
             "sweep {:5}  {:8.2} s  {:6.2} M tokens/s  log-likelihood {:.4} a token",
@@ -126,13 +126,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     console.finish()
 }
 
-fn read(args: &Args) -> Result<Corpus, Failure> {
-    let options = ReadOptions {
+fn read(args: &Args, console: &mut Console) -> Result<Corpus, Failure> {
+    let mut options = ReadOptions {
         threads: args.common.threads(),
         vocabulary: args.vocabulary.as_deref().map(Source::from),
         ..ReadOptions::default()
     };
-    let corpus = read_corpus(&args.corpus.as_path().into(), &options)?;
+    let corpus = watched(console, &args.corpus, |progress| {
+        options.progress = Some(progress);
+        read_corpus(&args.corpus.as_path().into(), &options)
+    })?;
     let pruning = args.pruning();
     let corpus = if pruning.keeps_all() {
         corpus
@@ -187,15 +190,15 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// Sweeps up to the next measurement, and measures.
-    fn advance(&mut self, console: &mut Console) -> Result<Progress, Failure> {
+    /// Sweeps up to the next measurement, and measures; `last` is how things stand until then.
+    fn advance(&mut self, last: Progress, console: &mut Console) -> Result<Progress, Failure> {
         let every = self.args.every;
         let begun = self.lda.sweeps();
         let goal = (begun / every * every + every).min(self.args.sweeps);
         let began = Instant::now();
         let (mut span, mut mean) = (0.0, 0.0);
         while self.lda.sweeps() < goal {
-            let totals = self.sweep_until(goal, console)?;
+            let totals = self.sweep_until(goal, last, console)?;
             span += totals.span;
             mean += totals.mean_load;
         }
@@ -207,8 +210,13 @@ impl<'a> Training<'a> {
         Ok(progress)
     }
 
-    /// Sweeps with one sampler, as far as it goes, but no further than `goal`.
-    fn sweep_until(&mut self, goal: u64, console: &mut Console) -> Result<Totals, Failure> {
+    /// Sweeps with one sampler, as far as it goes, but no further than `goal`; `last` is how things stand.
+    fn sweep_until(
+        &mut self,
+        goal: u64,
+        last: Progress,
+        console: &mut Console,
+    ) -> Result<Totals, Failure> {
         let Self {
             args,
             corpus,
@@ -218,7 +226,8 @@ impl<'a> Training<'a> {
         } = self;
         let mean_length = lda.tokens() as f64 / corpus.documents() as f64;
         let at = |sweep| args.sampler.at(sweep, lda.topics(), mean_length);
-        let sampler = at(lda.sweeps());
+        let begun = lda.sweeps();
+        let sampler = at(begun);
         let same = (lda.sweeps()..goal).take_while(|&sweep| at(sweep) == sampler);
         let sweeps = same.count() as u64;
         lda.sample_by(sampler, shards);
@@ -226,8 +235,22 @@ impl<'a> Training<'a> {
         let run = Run::new()
             .seed(args.common.seed)
             .until(Stop::after_rounds(rounds));
+        let began = Instant::now();
         let record = run.observed(&args.common.executor(), lda, shards, |lda, _| {
-            console.progress(|| format!("sweep {} of {}", lda.sweeps(), args.sweeps));
+            let sampled = lda.sweeps() - begun;
+            console.progress(|| {
+                let speed = (sampled * lda.tokens()) as f64 / began.elapsed().as_secs_f64();
+                format!(
+                    "sweep {} of {}: log-likelihood {:.4}, {:.1} M tokens/s, imbalance {:.2}, \
+                     staleness {:.4}",
+                    lda.sweeps(),
+                    args.sweeps,
+                    last.log_likelihood_per_token,
+                    speed / 1e6,
+                    last.imbalance,
+                    last.drift,
+                )
+            });
             Verdict::Continue
         })?;
         let totals = record.totals;

@@ -5,8 +5,8 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m512, __m512i, _CMP_GT_OQ as ABOVE, _CMP_LE_OQ as AT_MOST, _CMP_LT_OQ as BELOW,
-    _MM_HINT_T0, _mm_prefetch,
+    __m512, __m512i, _CMP_GT_OQ as ABOVE, _CMP_LE_OQ as AT_MOST, _CMP_LT_OQ as BELOW, _MM_HINT_T0,
+    _mm_prefetch,
 };
 
 #[cfg(target_arch = "x86_64")]
@@ -158,7 +158,13 @@ impl Wide for Portable {
     }
 
     #[inline(always)]
-    fn masses_in_order(self, counts: &Counts, phi: &Lanes, alpha: Lanes, own: (u32, Lanes)) -> Lanes {
+    fn masses_in_order(
+        self,
+        counts: &Counts,
+        phi: &Lanes,
+        alpha: Lanes,
+        own: (u32, Lanes),
+    ) -> Lanes {
         std::array::from_fn(|lane| {
             let mass = (f32::from(counts[lane]) + alpha[lane]) * phi[lane];
             if lane as u32 == own.0 {
@@ -272,7 +278,13 @@ impl Wide for V4 {
     }
 
     #[inline(always)]
-    fn masses_in_order(self, counts: &Counts, phi: &Lanes, alpha: __m512, own: (u32, __m512)) -> __m512 {
+    fn masses_in_order(
+        self,
+        counts: &Counts,
+        phi: &Lanes,
+        alpha: __m512,
+        own: (u32, __m512),
+    ) -> __m512 {
         let f = self.avx512f;
         let counts = f._mm512_cvtepi32_ps(f._mm512_cvtepu16_epi32(cast(*counts)));
         let masses = f._mm512_mul_ps(f._mm512_add_ps(counts, alpha), cast(*phi));

@@ -239,10 +239,9 @@ impl Program for SparseRegression {
                 let columns = block.columns.iter().map(|&j| j as usize);
                 columns.map(|j| j..j + 1).collect()
             }
-            Task::Survey { .. }
-            | Task::Scan(_)
-            | Task::Project { .. }
-            | Task::Combine { .. } => Vec::new(),
+            Task::Survey { .. } | Task::Scan(_) | Task::Project { .. } | Task::Combine { .. } => {
+                Vec::new()
+            }
         }
     }
 
