@@ -135,12 +135,14 @@ fn main() -> ExitCode {
 
 /// From the words that were typed to the command that they mean.
 fn start() -> Result<(), Failure> {
-    let root = Cli::command();
+    let mut root = Cli::command();
+    // Options of every command are put into each.
+    root.build();
     let told = config::told(&root, std::env::args_os().collect())?;
     let parser = if told.print {
-        config::relaxed(root.clone())
+        config::relaxed(Cli::command())
     } else {
-        root.clone()
+        Cli::command()
     };
     let matches = match parser.try_get_matches_from(&told.words) {
         Ok(matches) => matches,
