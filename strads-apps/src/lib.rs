@@ -13,5 +13,6 @@ pub mod inspect;
 pub mod lda;
 pub mod linear;
 pub mod mf;
+pub mod mlr;
 pub mod options;
 pub mod report;

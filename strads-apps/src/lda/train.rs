@@ -18,7 +18,7 @@ use super::text::{Pruning, prune};
 use super::{checkpoint, coherence, model};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::together;
+use crate::files::{together, watched};
 
 /// What is known at the start.
 #[derive(Serialize)]
@@ -84,7 +84,7 @@ struct Training<'a> {
 pub fn train(args: &Args) -> Result<(), Failure> {
     let mut console = args.common.console();
     let began = Instant::now();
-    let (corpus, heldout) = read(args)?;
+    let (corpus, heldout) = read(args, &mut console)?;
     let seconds_read = began.elapsed().as_secs_f64();
     let mut training = Training::new(args, &corpus, heldout)?;
     console.event("start", training.start(seconds_read));
@@ -96,7 +96,7 @@ pub fn train(args: &Args) -> Result<(), Failure> {
     }
     let mut last = training.measure(0.0, 1.0)?;
     while training.lda.sweeps() < args.sweeps {
-        last = training.advance(&mut console)?;
+        last = training.advance(last, &mut console)?;
         console.event("progress", last);
         console.say(format_args!(
             "sweep {:5}  {:8.2} s  {:6.2} M tokens/s  log-likelihood {:.4} a token{}",
@@ -138,8 +138,8 @@ pub fn train(args: &Args) -> Result<(), Failure> {
 }
 
 /// The corpus, and the documents that are only measured.
-fn read(args: &Args) -> Result<(Corpus, Option<Heldout>), Failure> {
-    let corpus = read_pruned(args, args.corpus(), &args.pruning())?;
+fn read(args: &Args, console: &mut Console) -> Result<(Corpus, Option<Heldout>), Failure> {
+    let corpus = read_pruned(args, args.corpus(), &args.pruning(), console)?;
     args.check(&corpus)?;
     let seed = args.common.seed;
     let (corpus, heldout) = match &args.heldout {
@@ -151,7 +151,7 @@ fn read(args: &Args) -> Result<(Corpus, Option<Heldout>), Failure> {
                 tokenise: args.tokenise,
                 ..Pruning::all()
             };
-            let other = read_pruned(args, path, &tokenise)?;
+            let other = read_pruned(args, path, &tokenise, console)?;
             let names = Names::new(corpus.vocabulary.as_deref(), corpus.word_kinds);
             let (documents, _) = names.translate(&other);
             (corpus, Heldout::new(documents.into_iter(), seed))
@@ -167,13 +167,21 @@ fn read(args: &Args) -> Result<(Corpus, Option<Heldout>), Failure> {
     Ok((corpus, Some(heldout)))
 }
 
-fn read_pruned(args: &Args, path: &Path, pruning: &Pruning) -> Result<Corpus, Failure> {
-    let options = ReadOptions {
+fn read_pruned(
+    args: &Args,
+    path: &Path,
+    pruning: &Pruning,
+    console: &mut Console,
+) -> Result<Corpus, Failure> {
+    let mut options = ReadOptions {
         threads: args.common.threads(),
         vocabulary: args.vocabulary.as_deref().map(Source::from),
         ..ReadOptions::default()
     };
-    let corpus = read_corpus(&path.into(), &options)?;
+    let corpus = watched(console, path, |progress| {
+        options.progress = Some(progress);
+        read_corpus(&path.into(), &options)
+    })?;
     Ok(if pruning.keeps_all() {
         corpus
     } else {
@@ -226,15 +234,15 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// Sweeps up to the next measurement, and measures.
-    fn advance(&mut self, console: &mut Console) -> Result<Progress, Failure> {
+    /// Sweeps up to the next measurement, and measures; `last` is how things stand until then.
+    fn advance(&mut self, last: Progress, console: &mut Console) -> Result<Progress, Failure> {
         let every = self.args.every;
         let begun = self.lda.sweeps();
         let goal = (begun / every * every + every).min(self.args.sweeps);
         let began = Instant::now();
         let (mut span, mut mean) = (0.0, 0.0);
         while self.lda.sweeps() < goal {
-            let totals = self.sweep_until(goal, console)?;
+            let totals = self.sweep_until(goal, last, console)?;
             span += totals.span;
             mean += totals.mean_load;
         }
@@ -246,8 +254,13 @@ impl<'a> Training<'a> {
         Ok(progress)
     }
 
-    /// Sweeps with one sampler, as far as it goes, but no further than `goal`.
-    fn sweep_until(&mut self, goal: u64, console: &mut Console) -> Result<Totals, Failure> {
+    /// Sweeps with one sampler, as far as it goes, but no further than `goal`; `last` is how things stand.
+    fn sweep_until(
+        &mut self,
+        goal: u64,
+        last: Progress,
+        console: &mut Console,
+    ) -> Result<Totals, Failure> {
         let Self {
             args,
             corpus,
@@ -257,7 +270,8 @@ impl<'a> Training<'a> {
         } = self;
         let mean_length = lda.tokens() as f64 / corpus.documents() as f64;
         let at = |sweep| args.sampler.at(sweep, lda.topics(), mean_length);
-        let sampler = at(lda.sweeps());
+        let begun = lda.sweeps();
+        let sampler = at(begun);
         let same = (lda.sweeps()..goal).take_while(|&sweep| at(sweep) == sampler);
         let sweeps = same.count() as u64;
         lda.sample_by(sampler, shards);
@@ -265,8 +279,22 @@ impl<'a> Training<'a> {
         let run = Run::new()
             .seed(args.common.seed)
             .until(Stop::after_rounds(rounds));
+        let began = Instant::now();
         let record = run.observed(&args.common.executor(), lda, shards, |lda, _| {
-            console.progress(|| format!("sweep {} of {}", lda.sweeps(), args.sweeps));
+            let sampled = lda.sweeps() - begun;
+            console.progress(|| {
+                let speed = (sampled * lda.tokens()) as f64 / began.elapsed().as_secs_f64();
+                format!(
+                    "sweep {} of {}: log-likelihood {:.4}, {:.1} M tokens/s, imbalance {:.2}, \
+                     staleness {:.4}",
+                    lda.sweeps(),
+                    args.sweeps,
+                    last.log_likelihood_per_token,
+                    speed / 1e6,
+                    last.imbalance,
+                    last.drift,
+                )
+            });
             Verdict::Continue
         })?;
         let totals = record.totals;

@@ -199,7 +199,7 @@ fn fit(
         &args.common.executor(),
         program,
         &mut workers,
-        |program, _| {
+        |program, round| {
             let standing = program.standing();
             let seconds = began.elapsed().as_secs_f64();
             for solution in &program.solutions()[solved..] {
@@ -217,8 +217,14 @@ fn fit(
             }
             console.progress(|| {
                 format!(
-                    "{seconds:.1} s: λ {:.3e}, objective {:.6e}, gap {:.1e}, {} selected",
-                    standing.lambda, standing.primal, standing.relative_gap, standing.nonzeros
+                    "{seconds:.1} s: λ {:.3e}, objective {:.6e}, gap {:.1e}, {} selected, \
+                     {:.1} k updates/s, imbalance {:.2}",
+                    standing.lambda,
+                    standing.primal,
+                    standing.relative_gap,
+                    standing.nonzeros,
+                    standing.updates as f64 / seconds / 1e3,
+                    round.imbalance(),
                 )
             });
             Verdict::Continue

@@ -48,7 +48,7 @@ pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
         data,
         user_ids,
         item_ids,
-    } = input::read(args)?;
+    } = input::read(args, &mut console)?;
     let seconds_read = began.elapsed().as_secs_f64();
     let [ratings, validation_ratings, test_ratings] = data.sets.each_ref().map(Triples::len);
     console.event(
