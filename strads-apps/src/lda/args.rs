@@ -91,7 +91,9 @@ pub enum Action {
 impl Args {
     /// Where the corpus is.
     pub fn corpus(&self) -> &Path {
-        self.corpus.as_deref().expect("clap requires it without an action")
+        self.corpus
+            .as_deref()
+            .expect("clap requires it without an action")
     }
 
     /// How many topics.

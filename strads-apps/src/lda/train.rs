@@ -190,11 +190,7 @@ fn read_pruned(
 }
 
 impl<'a> Training<'a> {
-    fn new(
-        args: &'a Args,
-        corpus: &'a Corpus,
-        heldout: Option<Heldout>,
-    ) -> Result<Self, Failure> {
+    fn new(args: &'a Args, corpus: &'a Corpus, heldout: Option<Heldout>) -> Result<Self, Failure> {
         let mut prior = args.prior(corpus)?;
         let (topics, seed) = (args.topics() as usize, args.common.seed);
         let stored = match &args.checkpoint {
