@@ -7,6 +7,7 @@ mod contract;
 mod face;
 mod generate;
 mod hostile;
+mod lda;
 mod messages;
 mod readme;
 mod runner;
