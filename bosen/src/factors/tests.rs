@@ -8,7 +8,9 @@ use std::borrow::Cow;
 /// Numbers that look random and are the same every time.
 fn numbers(count: usize, seed: u32) -> Vec<f32> {
     let number = |at: usize| {
-        let mixed = (at as u32).wrapping_mul(2_654_435_761).wrapping_add(seed * 97);
+        let mixed = (at as u32)
+            .wrapping_mul(2_654_435_761)
+            .wrapping_add(seed * 97);
         (mixed >> 16) as f32 / 32_768.0 - 1.0
     };
     (0..count).map(number).collect()

@@ -87,7 +87,15 @@ fn a_failure_prints_no_done() {
 #[test]
 fn help_shows_an_example_first() {
     let place = Place::new();
-    for command in ["gen", "gen lasso", "gen lda", "gen mf", "demo"] {
+    for command in [
+        "gen",
+        "gen lasso",
+        "gen lda",
+        "gen mf",
+        "gen mlr",
+        "mlr",
+        "demo",
+    ] {
         let ran = place.strads(&format!("{command} --help")).fine();
         let help = String::from_utf8(ran.stdout).unwrap();
         assert!(help.starts_with("Example: "), "{command}: {help}");

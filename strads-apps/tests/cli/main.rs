@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod contract;
+mod digits;
 mod generate;
 mod hostile;
 mod readme;
