@@ -4,6 +4,7 @@
 
 mod config;
 mod contract;
+mod digits;
 mod face;
 mod generate;
 mod hostile;
