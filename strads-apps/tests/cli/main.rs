@@ -9,4 +9,5 @@ mod generate;
 mod hostile;
 mod messages;
 mod readme;
+mod report;
 mod runner;
