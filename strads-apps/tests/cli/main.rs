@@ -4,10 +4,11 @@
 
 mod config;
 mod contract;
+mod documentation;
 mod face;
 mod generate;
 mod hostile;
 mod messages;
-mod readme;
+
 mod report;
 mod runner;
