@@ -51,8 +51,8 @@ fn around(width: u32) -> String {
 
 fn browser() -> Option<String> {
     let known = ["chromium", "chromium-browser", "google-chrome"];
-    let works = |name: &&str| Command::new(name).arg("--version").output().is_ok();
-    known.iter().find(works).map(ToString::to_string)
+    let works = |name: &&&str| Command::new(**name).arg("--version").output().is_ok();
+    known.iter().find(works).map(|name| (*name).to_owned())
 }
 
 /// What a browser finds in `report` at a width.
