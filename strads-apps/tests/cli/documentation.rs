@@ -43,7 +43,11 @@ fn run(page: &Path) -> usize {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let failed = !output.status.success() && !command.contains("; echo");
         assert!(!failed, "{}: {command}: {stderr}", page.display());
-        assert!(!stderr.contains("panicked"), "{}: {command}: {stderr}", page.display());
+        assert!(
+            !stderr.contains("panicked"),
+            "{}: {command}: {stderr}",
+            page.display()
+        );
     }
     commands.len()
 }
@@ -79,9 +83,16 @@ fn the_book_is_whole() {
         if !name.ends_with(".md") {
             continue;
         }
-        assert!(name == "SUMMARY.md" || summary.contains(&format!("({name})")), "{name}");
+        assert!(
+            name == "SUMMARY.md" || summary.contains(&format!("({name})")),
+            "{name}"
+        );
         let text = std::fs::read_to_string(&path).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for link in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
             let file = link.split('#').next().unwrap();
             if !file.is_empty() && !file.contains("://") {
                 assert!(pages.join(file).exists(), "{name} leads to {file}");

@@ -114,7 +114,7 @@ fn reports_are_drawn_whole_at_every_width() {
     for command in [
         "gen lasso --rows 80 --columns 300 --support 8 --out x.svm",
         "gen lda --documents 30 --words 60 --topics 3 --length 20 --out docword.bow",
-        "gen mf --users 60 --items 50 --ratings 900 --out ratings.txt",
+        "gen mf --users 120 --items 100 --ratings 2400 --out ratings.txt",
         "lasso x.svm --path 20 --report lasso.html",
         "mf ratings.txt --rank 4 --test-fraction 0.1 --report mf.html",
         "lda docword.bow --topics 3 --sweeps 3 --every 1 --workers 1 --report short.html",
