@@ -191,6 +191,7 @@ impl Command {
             Self::Lasso(args) | Self::Logistic(args) => Some(&mut args.common),
             Self::Lda(args) => Some(&mut args.common),
             Self::Mf(args) => Some(&mut args.common),
+            Self::Mlr(args) => Some(&mut args.common),
             _ => None,
         }
     }

@@ -26,7 +26,7 @@ use super::servers::Shop;
 use super::worker::{self, Job, News};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::watched;
+use crate::files::{together, watched};
 
 /// What came of a training.
 pub struct Outcome {
@@ -88,7 +88,7 @@ pub fn train(args: &Args) -> Result<Outcome, Failure> {
     let began = Instant::now();
     if let Some(directory) = &args.common.out {
         let failed = |error| Failure::world(format!("{}: {error}", directory.display()));
-        model.write(directory).map_err(failed)?;
+        together(|| model.write(directory)).map_err(failed)?;
     }
     let steps = job.schedule.steps().count();
     let finished = Finished {
@@ -111,6 +111,7 @@ pub fn train(args: &Args) -> Result<Outcome, Failure> {
         measures.log_loss,
     ));
     console.event("done", &finished);
+    console.finish()?;
     Ok(Outcome { model, finished })
 }
 
