@@ -26,7 +26,7 @@ use super::servers::Shop;
 use super::worker::{self, Job, News};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::watched;
+use crate::files::{together, watched};
 
 /// Trains as `args` say.
 pub fn run(args: &Args) -> Result<(), Failure> {
@@ -80,7 +80,7 @@ pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
     let began = Instant::now();
     if let Some(directory) = &args.common.out {
         let failed = |error| Failure::world(format!("{}: {error}", directory.display()));
-        model.write(directory).map_err(failed)?;
+        together(|| model.write(directory)).map_err(failed)?;
     }
     let steps = job.schedule.steps().count();
     let finished = Finished {
@@ -103,6 +103,7 @@ pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
         measures.log_loss,
     ));
     console.event("done", &finished);
+    console.finish()?;
     Ok((model, finished))
 }
 
