@@ -36,7 +36,7 @@ use table::Table;
 pub struct Limits {
     /// Unacknowledged bytes a shard from which on increments wait.
     pub window_bytes: usize,
-    /// How long a shard may be away before what waits for it fails.
+    /// How long a shard may be away, or take nothing in, before what waits for it fails.
     pub patience: Duration,
     /// The same for a shard that has not been reached yet.
     pub join: Duration,

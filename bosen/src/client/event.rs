@@ -119,7 +119,7 @@ pub enum Failure {
         asked: ElementKind,
     },
     /// A shard has not been heard of for too long.
-    #[error("{0} has not been reached for too long")]
+    #[error("{0} has not been reached, or has taken nothing in, for too long")]
     ShardLost(ShardId),
     /// A shard refuses.
     #[error("a shard refuses {table}: {reason}")]
