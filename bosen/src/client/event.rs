@@ -27,6 +27,9 @@ pub enum Command {
     Clock,
     /// To drop what it has of some rows.
     Forget(Arc<RowSet>),
+    /// To keep at most so many rows between reads, those that were read last; all, if there is
+    /// no number.
+    Keep(Option<usize>),
 }
 
 /// What happens to a worker.
