@@ -11,6 +11,5 @@ mod generate;
 mod hostile;
 mod lda;
 mod messages;
-
 mod report;
 mod runner;
