@@ -34,9 +34,11 @@
 pub mod batch;
 pub mod broadcast;
 pub mod client;
+pub mod comm;
 pub mod consistency;
 pub mod element;
 pub mod factors;
+pub mod filter;
 pub mod local;
 pub mod message;
 pub mod placement;
