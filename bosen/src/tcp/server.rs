@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use strads_common::auth::Secret;
 use strads_common::channel::{self, Reading, Writing};
+use strads_common::frame::FrameError;
 use strads_common::ids::{ShardId, WorkerId};
 use strads_common::socket;
 use tokio::net::TcpStream;
@@ -190,7 +191,10 @@ async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     // Beyond the limit strangers are turned away, so that they cannot keep others out.
-                    let Ok(permit) = strangers.clone().try_acquire_owned() else { continue };
+                    let Ok(permit) = strangers.clone().try_acquire_owned() else {
+                        tracing::warn!(%peer, "refused a connection: {STRANGERS} others are proving themselves");
+                        continue;
+                    };
                     let service = service.clone();
                     tokio::task::spawn_local(async move {
                         let met = timeout(silence, service.meet(stream)).await;
@@ -223,7 +227,7 @@ enum Refused {
     #[error("connection: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
-    Frame(#[from] strads_common::frame::FrameError),
+    Frame(#[from] FrameError),
     #[error("the peer did not say who it is")]
     NoHello,
     #[error(
@@ -314,8 +318,11 @@ impl Service {
     ) -> Result<(), Refused> {
         let mut known = Recalled::default();
         loop {
-            let frame = pipe::next_frame(&mut frames, self.options.timing).await?;
+            let frame = pipe::next_frame(&mut frames, self.options.timing)
+                .await
+                .inspect_err(|error| warn_of(error, link))?;
             let message = read_to_shard(frame, &mut known)
+                .inspect_err(|error| tracing::warn!(link = link.0, %error, "refused a message"))
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             self.happen(Event::Received { link, message });
             if self.budget.is_some() {
@@ -348,5 +355,12 @@ impl Service {
             let supersedes = acknowledges(&message);
             queue.push(message, bytes, |last| supersedes && acknowledges(last));
         }
+    }
+}
+
+/// Says what frame is refused; that a connection ends is no offence.
+fn warn_of(error: &FrameError, link: LinkId) {
+    if !matches!(error, FrameError::Io(_)) {
+        tracing::warn!(link = link.0, %error, "refused a frame");
     }
 }
