@@ -4,6 +4,7 @@
 use super::{TABLE, log, range, secret, servers, worker};
 use bosen::batch::Batch;
 use bosen::consistency::Consistency;
+use bosen::filter::Coding;
 use bosen::message::{PartId, Sequence, ToShard};
 use bosen::rows::RowSet;
 use bosen::spec::TableSpec;
@@ -125,6 +126,7 @@ fn a_replayed_update_takes_effect_once() {
             table: TABLE,
             clock: Clock(0),
             batch: Batch::dense(Arc::new(RowSet::range(100, 2)), vec![5i32, 6]),
+            coding: Coding::default(),
         };
         let update = Outgoing::to_shard(&update, &mut Remembered::default());
         let bytes = [
