@@ -79,6 +79,7 @@ impl Workload {
                 join: patience,
                 rejoin: patience,
             },
+            budget: None,
         };
         let mut tables: Vec<TableSpec> = (0..random.random_range(1..=3))
             .map(|_| table(&mut random, workers))
