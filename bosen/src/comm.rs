@@ -64,3 +64,6 @@ pub enum Advice {
     /// Nothing before then.
     Wait(Duration),
 }
+
+#[cfg(test)]
+mod tests;

@@ -293,7 +293,11 @@ impl Simulation {
         match self.network.connect(worker, shard, self.now) {
             Ok(link) => {
                 let (budget, made) = (self.budget, link.0 as usize);
-                assert_eq!(made, self.carriers.len(), "links are numbered as they are made");
+                assert_eq!(
+                    made,
+                    self.carriers.len(),
+                    "links are numbered as they are made"
+                );
                 self.carriers
                     .push((Carrier::new(budget), Carrier::new(budget)));
                 self.tell_shard(shard, ShardEvent::Connected { link, worker });
@@ -314,7 +318,9 @@ impl Simulation {
 
     fn let_shard_act(&mut self, shard: ShardId, event: ShardEvent) {
         for (link, message) in self.shards[shard.index()].on_event(event, self.now) {
-            self.carriers[link.0 as usize].1.push(Lane::InOrder, message);
+            self.carriers[link.0 as usize]
+                .1
+                .push(Lane::InOrder, message);
         }
     }
 

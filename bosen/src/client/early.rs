@@ -58,9 +58,7 @@ impl Client {
             };
             let cache = &mut table.cache;
             backlog.arrange_all(|rows| cache.read(rows));
-            while let Some((batch, coding)) =
-                self.most_important(id, shard, PART_BYTES)
-            {
+            while let Some((batch, coding)) = self.most_important(id, shard, PART_BYTES) {
                 self.send_part(id, shard, batch, coding, None);
             }
         }

@@ -67,7 +67,9 @@ impl Client {
             let batch = part_of(batch, part, &table.spec);
             match table.residual.pass(&batch) {
                 Some((batch, coding)) => self.send_part(id, part.shard, batch, coding, operation),
-                None => operation.into_iter().for_each(|it| table.operations.finish_part(it)),
+                None => operation
+                    .into_iter()
+                    .for_each(|it| table.operations.finish_part(it)),
             }
         }
     }

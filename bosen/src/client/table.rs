@@ -208,7 +208,11 @@ impl Table {
     /// The worker's own increments of `rows` that have not been sent.
     fn unsent(&mut self, rows: &Arc<RowSet>) -> Vec<Batch> {
         let mut unsent = self.pending.within(rows);
-        unsent.extend(self.backlogs.iter_mut().filter_map(|backlog| backlog.within(rows)));
+        unsent.extend(
+            self.backlogs
+                .iter_mut()
+                .filter_map(|backlog| backlog.within(rows)),
+        );
         unsent.extend(self.residual.within(rows));
         unsent
     }

@@ -46,7 +46,10 @@ impl Bucket {
     /// Takes out `bytes`, which have to be available.
     pub fn take(&mut self, bytes: u64) {
         let credit = u128::from(bytes) * BYTE;
-        assert!(credit <= self.credit, "{bytes} bytes from a bucket with less");
+        assert!(
+            credit <= self.credit,
+            "{bytes} bytes from a bucket with less"
+        );
         self.credit -= credit;
     }
 

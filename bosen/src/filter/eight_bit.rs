@@ -55,7 +55,11 @@ pub fn encode<E: Element>(cells: &[E]) -> Vec<u8> {
         let exponent = exponent(block);
         let scale = power_of_two(exponent);
         bytes.extend((exponent as i16).to_le_bytes());
-        bytes.extend(block.iter().map(|cell| multiple(cell.to_f64(), scale) as u8));
+        bytes.extend(
+            block
+                .iter()
+                .map(|cell| multiple(cell.to_f64(), scale) as u8),
+        );
     }
     bytes
 }
@@ -72,7 +76,11 @@ pub fn decode<E: Element>(bytes: &[u8], count: usize) -> Result<Vec<E>, Garbled>
             return Err(Garbled::Range);
         }
         let scale = power_of_two(exponent);
-        cells.extend(block[2..].iter().map(|&byte| E::from_f64(f64::from(byte as i8) * scale)));
+        cells.extend(
+            block[2..]
+                .iter()
+                .map(|&byte| E::from_f64(f64::from(byte as i8) * scale)),
+        );
     }
     Ok(cells)
 }

@@ -46,9 +46,7 @@ pub fn unpack_numbers(packed: &[u8], count: usize) -> Result<(Vec<u32>, usize), 
     let (words, used) = unpack(packed, count)?;
     let mut before = 0i64;
     let numbers = words.into_iter().map(|word| {
-        before = before
-            .checked_add(unzigzag(word))
-            .ok_or(Garbled::Range)?;
+        before = before.checked_add(unzigzag(word)).ok_or(Garbled::Range)?;
         u32::try_from(before).map_err(|_| Garbled::Range)
     });
     Ok((numbers.collect::<Result<_, _>>()?, used))

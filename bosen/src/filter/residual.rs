@@ -47,11 +47,15 @@ impl Residual {
         self.store.add(batch);
         let sum = self.sum_of(batch)?;
         if !is_finite(&sum, self.layout) {
-            batch.rows.keys().for_each(|key| self.store.remove(RowId(key)));
+            batch
+                .rows
+                .keys()
+                .for_each(|key| self.store.remove(RowId(key)));
             return Some((sum, self.filters.exact_coding(kind)));
         }
         let sent = self.filters.reduce(&sum, self.layout);
-        self.withheld_bytes += (sum.bytes() - sent.as_ref().map_or(0, Batch::bytes).min(sum.bytes())) as u64;
+        self.withheld_bytes +=
+            (sum.bytes() - sent.as_ref().map_or(0, Batch::bytes).min(sum.bytes())) as u64;
         let sent = sent?;
         self.store.add(&sent.negated(kind));
         Some((sent, self.filters.coding(kind)))
@@ -64,7 +68,9 @@ impl Residual {
             // Of long rows of which few cells were incremented, only those are looked at.
             (Cells::Dense, Cells::Sparse { ends, columns }) => {
                 let named = (view::<u32>(ends), view::<u32>(columns));
-                Some(with_element!(self.layout.kind, E => gather::<E>(&all, &named.0, &named.1, self.layout)))
+                Some(
+                    with_element!(self.layout.kind, E => gather::<E>(&all, &named.0, &named.1, self.layout)),
+                )
             }
             // Of sparse rows all cells were ever incremented, but most have nothing left.
             (Cells::Sparse { .. }, _) => threshold::select(&all, self.layout, |value| value != 0.0),

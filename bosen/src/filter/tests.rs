@@ -193,7 +193,10 @@ fn batch(keys: Vec<u64>, dense: bool, value: f32) -> Batch {
     let rows = Arc::new(RowSet::ascending(keys).unwrap());
     let count = rows.len();
     match dense {
-        true => Batch::dense(rows, (0..7 * count).map(|at| value / (1.0 + at as f32)).collect()),
+        true => Batch::dense(
+            rows,
+            (0..7 * count).map(|at| value / (1.0 + at as f32)).collect(),
+        ),
         // A column may be named twice.
         false => Batch::sparse(
             rows,
@@ -206,15 +209,18 @@ fn batch(keys: Vec<u64>, dense: bool, value: f32) -> Batch {
 
 #[test]
 fn a_block_of_any_scale_survives_eight_bits() {
-    for exponent in -149..128 {
+    for exponent in -149..127 {
         let value = 2f64.powi(exponent) as f32;
         for factor in [1.0, 127.0 / 128.0 * 2.0, 1.9999, 1.5] {
-            let mut cells = [value * factor, -value, 0.0].map(|v| v.min(f32::MAX / 4.0));
+            let mut cells = [value * factor, -value, 0.0].map(|v| v.min(2f32.powi(126)));
             let before = cells;
             eight_bit::round(&mut cells);
             let bound = (f64::from(before[0]) / 127.0).max(2f64.powi(-127));
             for (a, b) in before.iter().zip(&cells) {
-                assert!((f64::from(*a) - f64::from(*b)).abs() <= bound, "{a} became {b}");
+                assert!(
+                    (f64::from(*a) - f64::from(*b)).abs() <= bound,
+                    "{a} became {b}"
+                );
             }
             let bytes = eight_bit::encode(&cells);
             assert_eq!(eight_bit::decode::<f32>(&bytes, 3).unwrap(), cells);
@@ -250,7 +256,11 @@ fn few_cells_of_a_dense_row_stay_few() {
 #[test]
 fn a_bomb_is_refused() {
     let zeros = vec![0u8; 1 << 20];
-    let fixed = values::encode(&zeros, ValueCode::FixedPoint { fraction_bits: 0 }, ElementKind::I64);
+    let fixed = values::encode(
+        &zeros,
+        ValueCode::FixedPoint { fraction_bits: 0 },
+        ElementKind::I64,
+    );
     let mut bomb = fixed.to_vec();
     bomb[8..16].copy_from_slice(&(1u64 << 40).to_le_bytes());
     assert_eq!(values::decode(&bomb), Err(Garbled::TooLong));

@@ -210,7 +210,9 @@ impl Table {
             if subscriber.is_empty() {
                 continue;
             }
-            let concerning = moved.as_ref().and_then(|moved| subscriber.concerning(moved));
+            let concerning = moved
+                .as_ref()
+                .and_then(|moved| subscriber.concerning(moved));
             let message = ToWorker::Changes {
                 table: id,
                 fresh: self.clock(),

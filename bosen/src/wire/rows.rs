@@ -97,7 +97,12 @@ impl Remembered {
     }
 
     /// The section that says values in a code.
-    pub(super) fn code_values(&mut self, plain: &[u8], code: ValueCode, kind: ElementKind) -> Bytes {
+    pub(super) fn code_values(
+        &mut self,
+        plain: &[u8],
+        code: ValueCode,
+        kind: ElementKind,
+    ) -> Bytes {
         let coded = values::encode(plain, code, kind);
         self.savings.coded += plain.len().saturating_sub(coded.len()) as u64;
         coded
