@@ -35,13 +35,12 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// So many bytes a second, in bursts of at most ten milliseconds or two packets, most
+    /// So many bytes a second, in bursts of at most twenty milliseconds or two packets, most
     /// important rows first.
     pub fn new(bytes_per_second: u64) -> Budget {
-        let in_ten_ms = bytes_per_second / 100;
         Budget {
             bytes_per_second: bytes_per_second.max(1),
-            burst_bytes: in_ten_ms.max(2 * pacer::PACKET_BYTES),
+            burst_bytes: (bytes_per_second / 50).max(2 * pacer::PACKET_BYTES),
             order: Order::Absolute,
         }
     }

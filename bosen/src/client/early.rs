@@ -21,7 +21,10 @@ impl Client {
         let mut tables: Vec<(Option<u64>, TableId)> = self
             .tables
             .iter()
-            .filter(|(_, table)| !table.backlogs.is_empty())
+            .filter(|(_, table)| {
+                let backlog = table.backlogs.get(shard.index());
+                backlog.is_some_and(|backlog| backlog.is_worth(bytes))
+            })
             .map(|(&id, table)| (table.spec.consistency.slack(), id))
             .collect();
         tables.sort_unstable();

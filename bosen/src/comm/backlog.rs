@@ -58,6 +58,12 @@ impl Backlog {
         }
     }
 
+    /// Whether what waits is worth a message where `room` bytes could go: many small ones would
+    /// cost more than they bring, and what waits goes on being summed.
+    pub fn is_worth(&self, room: usize) -> bool {
+        !self.is_empty() && self.bytes() >= room / 16
+    }
+
     /// Adds `batch` to what waits.
     pub fn add(&mut self, batch: &Batch) {
         self.store.add(batch);

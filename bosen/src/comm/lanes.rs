@@ -51,9 +51,17 @@ impl<M> Lanes<M> {
         }
     }
 
-    /// The last message that is in order.
-    pub fn last_in_order(&mut self) -> Option<&mut M> {
-        self.in_order.back_mut()
+    /// Takes back the last message in order if `which` says so.
+    pub fn retract(&mut self, which: impl FnOnce(&M) -> bool) -> Option<M> {
+        self.in_order.pop_back_if(|last| which(last))
+    }
+
+    /// All messages, in the order in which they go.
+    pub fn drain(&mut self) -> VecDeque<M> {
+        if self.first.is_empty() && self.soon.is_empty() {
+            return std::mem::take(&mut self.in_order);
+        }
+        std::iter::from_fn(|| self.pop()).collect()
     }
 
     /// Whether nothing waits.

@@ -62,7 +62,7 @@ fn write_all(budget: Budget, arrivals: &[(u64, u64)], early: bool) -> Vec<(Durat
             }
             Advice::Write(bytes) => {
                 writes.push((now, on_wire(bytes)));
-                if pacer.written(bytes) {
+                if pacer.written(bytes, now) {
                     begun = None;
                 }
             }

@@ -82,6 +82,11 @@ impl Subscriber {
         }
     }
 
+    /// Whether what is owed is worth a message where `room` bytes could go.
+    pub fn is_worth(&self, room: usize) -> bool {
+        self.owed.is_worth(room)
+    }
+
     /// Prepares for all of it to be paid.
     pub fn settle(&mut self, values: impl FnOnce(&Arc<RowSet>) -> Batch) {
         self.owed.arrange_all(values);

@@ -177,7 +177,8 @@ impl Table {
 
     /// What of the changes that `worker` need not know yet is most important, up to `bytes`.
     pub fn early(&mut self, id: TableId, worker: WorkerId, bytes: usize) -> Option<ToWorker> {
-        if self.subscribers.is_empty() {
+        let subscriber = self.subscribers.get(worker.index())?;
+        if !subscriber.is_worth(bytes) {
             return None;
         }
         let part = self.pay(worker, bytes)?;

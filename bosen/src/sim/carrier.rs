@@ -80,7 +80,7 @@ impl<M> Carrier<M> {
                     self.begun = Some(frame);
                 }
                 Advice::Write(bytes) => {
-                    if pacer.written(bytes) {
+                    if pacer.written(bytes, now) {
                         return Step::Depart(self.begun.take().expect("a message has begun"));
                     }
                 }

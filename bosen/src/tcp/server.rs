@@ -1,10 +1,13 @@
 //! A shard behind a listening socket: one thread, which reads, lets the shard decide, and writes.
 
+use super::paced;
 use super::pipe::{self, Queue};
+use super::traffic::{Counters, Traffic};
 use super::{TcpError, Timing};
+use crate::comm::{Budget, Order};
 use crate::message::{LinkId, ToWorker};
 use crate::shard::{Event, Patience, Shard};
-use crate::wire::{Outgoing, Recalled, Remembered, kind, read_to_shard};
+use crate::wire::{Outgoing, Recalled, kind, read_to_shard};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
@@ -45,12 +48,31 @@ const HELLO_LIMIT: u32 = 0;
 pub struct Server {
     address: SocketAddr,
     stop: Arc<Notify>,
+    counters: Arc<Counters>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Server {
     /// Serves a shard at `listener`, in a thread of its own.
     pub fn start(listener: TcpListener, options: ServerOptions) -> Result<Server, TcpError> {
+        Self::launch(listener, options, None)
+    }
+
+    /// The same with managed communication: what goes to each worker stays within `budget`, and
+    /// changes that workers need not know yet go early while there is some left.
+    pub fn managed(
+        listener: TcpListener,
+        options: ServerOptions,
+        budget: Budget,
+    ) -> Result<Server, TcpError> {
+        Self::launch(listener, options, Some(budget))
+    }
+
+    fn launch(
+        listener: TcpListener,
+        options: ServerOptions,
+        budget: Option<Budget>,
+    ) -> Result<Server, TcpError> {
         let system = |what| move |source| TcpError::System { what, source };
         let address = listener
             .local_addr()
@@ -59,21 +81,31 @@ impl Server {
             .set_nonblocking(true)
             .map_err(system("listening socket"))?;
         let stop = Arc::new(Notify::new());
-        let stopped = stop.clone();
+        let counters = Arc::new(Counters::default());
+        let (stopped, counting) = (stop.clone(), counters.clone());
         let thread = std::thread::Builder::new()
             .name(format!("bosen-{}", options.shard.0))
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?;
-                LocalSet::new().block_on(&runtime, serve(listener, options, stopped))
+                LocalSet::new().block_on(
+                    &runtime,
+                    serve(listener, options, budget, counting, stopped),
+                )
             })
             .map_err(system("server thread"))?;
         Ok(Server {
             address,
             stop,
+            counters,
             thread: Some(thread),
         })
+    }
+
+    /// What has been sent to workers so far, and what has not had to be.
+    pub fn traffic(&self) -> Traffic {
+        self.counters.traffic()
     }
 
     /// Where it listens.
@@ -110,6 +142,9 @@ type Queues = BTreeMap<LinkId, (WorkerId, Arc<Queue<ToWorker>>)>;
 /// What the connections of a server share.
 struct Service {
     options: ServerOptions,
+    /// What may go to each worker.
+    budget: Option<Budget>,
+    counters: Arc<Counters>,
     started: Instant,
     shard: RefCell<Shard>,
     queues: RefCell<Queues>,
@@ -117,7 +152,13 @@ struct Service {
     deserted: Notify,
 }
 
-async fn serve(listener: TcpListener, options: ServerOptions, stop: Arc<Notify>) -> io::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    options: ServerOptions,
+    budget: Option<Budget>,
+    counters: Arc<Counters>,
+    stop: Arc<Notify>,
+) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let Timing {
         join,
@@ -131,8 +172,11 @@ async fn serve(listener: TcpListener, options: ServerOptions, stop: Arc<Notify>)
         rejoin: patience,
     };
     let shard = Shard::new(options.workers, patience, std::time::Duration::ZERO);
+    let shard = shard.order(budget.map_or(Order::Fixed, |budget| budget.order));
     let service = Rc::new(Service {
         options,
+        budget,
+        counters,
         started,
         shard: RefCell::new(shard),
         queues: RefCell::default(),
@@ -200,6 +244,7 @@ impl Service {
     /// Finds out who a caller is.
     async fn meet(&self, stream: TcpStream) -> Result<((Frames, Writing), WorkerId), Refused> {
         socket::prepare(&stream, self.options.timing.silence)?;
+        paced::prepare(&stream, self.budget)?;
         let (reading, writing) = channel::accept(stream, &self.options.secret).await?;
         let mut frames = pipe::frames(reading, HELLO_LIMIT);
         let hello = pipe::next_frame(&mut frames, self.options.timing)
@@ -245,10 +290,13 @@ impl Service {
         let queue = Queue::new();
         self.replace_queue(link, worker, queue.clone());
         self.happen(Event::Connected { link, worker });
-        let mut known = Remembered::default();
+        let mut counted = self.counters.connection();
+        let room = |bytes| self.happen(Event::Room { link, bytes });
+        let encode = |message: &ToWorker| counted.encode(message, Outgoing::to_worker);
+        let timing = self.options.timing;
         let reason = tokio::select! {
             Err(error) = self.read(frames, link, &queue) => error.to_string(),
-            Err(error) = pipe::write(writing, &queue, self.options.timing, |message| Outgoing::to_worker(message, &mut known)) => error.to_string(),
+            Err(error) = paced::write(writing, &queue, timing, self.budget, room, encode) => error.to_string(),
         };
         tracing::info!(%worker, reason, "a connection has ended");
         self.queues.borrow_mut().remove(&link);
@@ -270,6 +318,11 @@ impl Service {
             let message = read_to_shard(frame, &mut known)
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             self.happen(Event::Received { link, message });
+            if self.budget.is_some() {
+                // There may be something now of which others could hear early.
+                let queues = self.queues.borrow();
+                queues.values().for_each(|(_, queue)| queue.poke());
+            }
             answers.room().await;
         }
     }
