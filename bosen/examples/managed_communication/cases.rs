@@ -26,7 +26,7 @@ pub struct Settings {
     #[arg(long, default_value_t = 0.9)]
     pub share: f64,
     /// Seconds a case
-    #[arg(long, default_value_t = 30.0)]
+    #[arg(long, default_value_t = 40.0)]
     pub seconds: f64,
     /// Ratings that a worker learns from in a second, at most
     #[arg(long, default_value_t = 50_000.0)]
@@ -48,7 +48,7 @@ pub struct Experiment {
     #[command(flatten)]
     settings: Settings,
     /// Clocks a pass of the unmanaged cases, beside one
-    #[arg(long, value_delimiter = ',', default_value = "4,16")]
+    #[arg(long, value_delimiter = ',', default_value = "8,32")]
     more_clocks: Vec<usize>,
 }
 
