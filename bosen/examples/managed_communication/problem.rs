@@ -11,9 +11,9 @@ pub const RANK: usize = 32;
 /// Items.
 pub const ITEMS: usize = 10_000;
 /// Users of each worker.
-const USERS: usize = 2_000;
+const USERS: usize = 1_000;
 /// Ratings of each worker.
-pub const RATINGS: usize = 400_000;
+pub const RATINGS: usize = 200_000;
 /// Ratings on which the loss is measured.
 const SAMPLE: usize = 10_000;
 /// Standard deviation of what no factors explain.
