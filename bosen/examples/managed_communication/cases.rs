@@ -26,7 +26,7 @@ pub struct Settings {
     #[arg(long, default_value_t = 0.9)]
     pub share: f64,
     /// Seconds a case
-    #[arg(long, default_value_t = 30.0)]
+    #[arg(long, default_value_t = 24.0)]
     pub seconds: f64,
     /// Ratings that a worker learns from in a second, at most
     #[arg(long, default_value_t = 50_000.0)]
@@ -48,7 +48,7 @@ pub struct Experiment {
     #[command(flatten)]
     settings: Settings,
     /// Clocks a pass of the unmanaged cases, beside one
-    #[arg(long, value_delimiter = ',', default_value = "4,16")]
+    #[arg(long, value_delimiter = ',', default_value = "4")]
     more_clocks: Vec<usize>,
 }
 
@@ -61,6 +61,9 @@ pub struct Case {
     /// What goes first; without one, communication is not managed
     #[arg(long)]
     pub order: Option<String>,
+    /// Stops after half of the time
+    #[arg(long)]
+    pub half_time: bool,
     /// Values travel as 16-bit numbers
     #[arg(long)]
     pub half: bool,
@@ -72,6 +75,7 @@ impl Case {
         let filter = if self.half { ", f16" } else { "" };
         match &self.order {
             None => format!("unmanaged, clocks {}", self.clocks),
+            Some(order) if self.half_time => format!("managed, {order}{filter}, half the time"),
             Some(order) => format!("managed, {order}{filter}"),
         }
     }
@@ -84,7 +88,15 @@ impl Case {
                 .flat_map(|order| ["--order".into(), order.clone()]),
         );
         args.extend(self.half.then(|| "--half".into()));
+        args.extend(self.half_time.then(|| "--half-time".into()));
         args
+    }
+}
+
+impl Case {
+    /// How long the case runs.
+    pub fn seconds(&self, settings: &Settings) -> f64 {
+        settings.seconds * if self.half_time { 0.5 } else { 1.0 }
     }
 }
 
@@ -147,6 +159,7 @@ fn all(experiment: &Experiment) -> Vec<Case> {
         clocks: 1,
         order: None,
         half: false,
+        half_time: false,
     };
     let orders = ["absolute", "relative", "fifo", "random", "fixed"];
     let more = experiment.more_clocks.iter().map(|&clocks| Case {
@@ -161,8 +174,16 @@ fn all(experiment: &Experiment) -> Vec<Case> {
         half: true,
         ..managed[0].clone()
     };
+    let half_time = Case {
+        half_time: true,
+        ..managed[0].clone()
+    };
     let unmanaged = std::iter::once(plain.clone()).chain(more);
-    unmanaged.chain(managed).chain([half]).collect()
+    unmanaged
+        .chain([half_time])
+        .chain(managed)
+        .chain([half])
+        .collect()
 }
 
 /// Runs the cases whose names contain `only`, and writes what came of them to `out`.

@@ -11,6 +11,8 @@ pub struct Ran {
     name: String,
     /// Seconds and mean loss of the workers.
     loss: Vec<(f64, f64)>,
+    /// Mean loss with what the run left behind.
+    last_loss: f64,
     passes: f64,
     /// Seconds that workers waited for others, in the mean.
     waited: f64,
@@ -31,7 +33,7 @@ impl Ran {
         let (server, workers) = lines.split_first().ok_or("nobody said anything")?;
         let curves: Vec<Vec<(f64, f64)>> =
             workers.iter().map(|lines| points(lines, "loss")).collect();
-        let steps = (settings.seconds / STEP_SECONDS) as usize;
+        let steps = (case.seconds(settings) / STEP_SECONDS) as usize;
         let times = (0..=steps).map(|step| step as f64 * STEP_SECONDS);
         let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
         let loss = times.map(|time| {
@@ -66,6 +68,7 @@ impl Ran {
         Ok(Ran {
             name: case.name(),
             loss: loss.collect(),
+            last_loss: last("final"),
             passes: last("passes"),
             waited: last("waited"),
             sent_mbit: mbit(sent),
@@ -80,11 +83,7 @@ impl Ran {
         })
     }
 
-    fn last_loss(&self) -> f64 {
-        self.loss.last().map_or(f64::NAN, |&(_, loss)| loss)
-    }
-
-    /// When the loss has become `target` for good.
+    /// When the loss is `target` or less for the first time.
     fn reaches(&self, target: f64) -> Option<f64> {
         self.loss
             .iter()
@@ -96,12 +95,7 @@ impl Ran {
     pub fn line(&self) -> String {
         format!(
             "{:<24} loss {:.4} after {:.2} passes, waited {:.1} s, {:.0} Mbit in all, at most {:.2} Mbit in a second",
-            self.name,
-            self.last_loss(),
-            self.passes,
-            self.waited,
-            self.sent_mbit,
-            self.fastest_mbit
+            self.name, self.last_loss, self.passes, self.waited, self.sent_mbit, self.fastest_mbit
         )
     }
 }
@@ -160,7 +154,7 @@ fn rates(from: &[(f64, f64)], to: &[(f64, f64)]) -> Vec<(f64, f64, f64)> {
 
 /// Writes everything to `out`.
 pub fn write(ran: &[Ran], settings: &Settings, out: &Path) -> Outcome<()> {
-    let target = ran.first().map_or(f64::NAN, Ran::last_loss);
+    let target = ran.first().map_or(f64::NAN, |case| case.last_loss);
     let (mut loss, mut wire) = (
         "case,seconds,loss\n".to_owned(),
         "case,seconds,mbit_from_worker,mbit_to_worker\n".to_owned(),
@@ -177,7 +171,7 @@ pub fn write(ran: &[Ran], settings: &Settings, out: &Path) -> Outcome<()> {
     std::fs::write(out.join("wire.csv"), wire)?;
     let budget = mbit(settings.budget_bytes());
     let summary: Vec<Value> = ran.iter().map(|case| json!({
-        "case": case.name, "loss": case.last_loss(), "passes": case.passes, "waited_seconds": case.waited,
+        "case": case.name, "loss": case.last_loss, "passes": case.passes, "waited_seconds": case.waited,
         "seconds_to_first_case": case.reaches(target), "sent_mbit": case.sent_mbit,
         "fastest_second_mbit": case.fastest_mbit, "workers": case.traffic,
     })).collect();
@@ -194,7 +188,7 @@ pub fn write(ran: &[Ran], settings: &Settings, out: &Path) -> Outcome<()> {
 
 fn table(ran: &[Ran], target: f64, budget: f64) -> String {
     let mut text = format!(
-        "| case | loss at the end | seconds to {target:.4} | passes | Mbit in all | fastest second, of {budget:.1} Mbit |\n| --- | --- | --- | --- | --- | --- |\n"
+        "| case | loss in the end | seconds to {target:.4} | passes | Mbit in all | fastest second, of {budget:.1} Mbit |\n| --- | --- | --- | --- | --- | --- |\n"
     );
     for case in ran {
         let reached = case
@@ -203,11 +197,7 @@ fn table(ran: &[Ran], target: f64, budget: f64) -> String {
         let _ = writeln!(
             text,
             "| {} | {:.4} | {reached} | {:.1} | {:.0} | {:.2} |",
-            case.name,
-            case.last_loss(),
-            case.passes,
-            case.sent_mbit,
-            case.fastest_mbit
+            case.name, case.last_loss, case.passes, case.sent_mbit, case.fastest_mbit
         );
     }
     text

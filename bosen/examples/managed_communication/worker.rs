@@ -49,6 +49,8 @@ pub fn run(args: &Args) -> Outcome<()> {
     let _: Vec<f32> = worker.get(FACTORS, &all)?;
     meet(&worker, 2)?;
     learn(&worker, &mut share, case, settings)?;
+    let loss = final_loss(&worker, &share, case, settings)?;
+    println!("{}", serde_json::json!({ "final": loss }));
     println!(
         "{}",
         serde_json::json!({ "traffic": worker.traffic(), "staleness": worker.staleness(FACTORS) })
@@ -95,7 +97,7 @@ fn learn(worker: &Worker, share: &mut Share, case: &Case, settings: &Settings) -
             );
             told += REPORT;
         }
-        if begun.elapsed().as_secs_f64() >= settings.seconds {
+        if begun.elapsed().as_secs_f64() >= case.seconds(settings) {
             break;
         }
         let from = batch % batches * BATCH;
@@ -127,6 +129,23 @@ fn learn(worker: &Worker, share: &mut Share, case: &Case, settings: &Settings) -
     let waited = begun.elapsed().saturating_sub(computed).as_secs_f64();
     println!("{}", serde_json::json!({ "waited": waited }));
     Ok(())
+}
+
+/// The loss with the factors that the run leaves behind: those of the server, when everything that
+/// anybody did has arrived there.
+fn final_loss(worker: &Worker, share: &Share, case: &Case, settings: &Settings) -> Outcome<f64> {
+    worker.settle()?;
+    // Nobody is waited for any more: all go to a clock that none can have reached.
+    let most = case.seconds(settings) * settings.ratings_per_second / RATINGS as f64;
+    let last = (most.ceil() as u64 + 1) * case.clocks as u64;
+    while worker.clock(FACTORS)?.0 < last {}
+    meet(worker, 3)?;
+    let sampled = rows_of(share.sample());
+    worker.forget(FACTORS, &sampled)?;
+    let items: Vec<f32> = worker.get(FACTORS, &sampled)?;
+    let loss = share.loss(&items, |item| place(&sampled, item));
+    meet(worker, 4)?;
+    Ok(loss)
 }
 
 fn rows_of<'a>(ratings: impl IntoIterator<Item = &'a Rating>) -> Arc<RowSet> {
