@@ -6,5 +6,6 @@ mod contract;
 mod digits;
 mod generate;
 mod hostile;
+mod loss;
 mod readme;
 mod runner;
