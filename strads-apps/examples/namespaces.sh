@@ -60,8 +60,8 @@ field() { tail -n 1 "$place/out.0" | grep -o "\"$1\":[^,}]*" | cut -d: -f2; }
 decision() { grep -m 1 '"decision"' "$place/out.0" | sed 's/.*"update":"\([^"]*\)","topology":"\([^"]*\)".*/\1 over \2/'; }
 
 if [ "$part" != grid ]; then
-    # As many examples as classes; what matters here is the matrix.
-    "$strads" gen mlr --rows 1000 --columns 20000 --classes 1000 --seed 1 --out "$place/wide.npz"
+    # Hardly more examples than classes; what matters here is the matrix.
+    "$strads" gen mlr --rows 1024 --columns 20000 --classes 1000 --seed 1 --out "$place/wide.npz"
     echo "| sent | s a step | MB sent a step and worker |"
     echo "| --- | ---: | ---: |"
     for options in "--update factors --topology mesh --epochs 3" "--update factors --topology halton --epochs 1" \
