@@ -72,6 +72,9 @@ pub struct Args {
     /// A file with the job's secret, at least 32 bytes that no stranger knows
     #[arg(long, value_name = "FILE", requires = "peers")]
     pub secret: Option<PathBuf>,
+    /// Seconds without a connection after which a worker counts as lost
+    #[arg(long, value_name = "S", default_value_t = 10.0, requires = "peers", value_parser = positive)]
+    pub patience: f64,
     /// Keep checkpoints in this directory
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
