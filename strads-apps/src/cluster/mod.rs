@@ -7,6 +7,7 @@
 pub mod job;
 pub mod launch;
 pub mod node;
+pub mod place;
 pub mod secret_file;
 mod ssh;
 

@@ -9,6 +9,7 @@ use super::heldout::Source as Held;
 use super::infer::Infer;
 use super::sampler::Choice;
 use super::text::Pruning;
+use crate::cluster::place::Place;
 use crate::failure::Failure;
 use crate::options::Common;
 
@@ -91,7 +92,9 @@ pub enum Action {
 impl Args {
     /// Where the corpus is.
     pub fn corpus(&self) -> &Path {
-        self.corpus.as_deref().expect("clap requires it without an action")
+        self.corpus
+            .as_deref()
+            .expect("clap requires it without an action")
     }
 
     /// How many topics.
@@ -112,6 +115,16 @@ impl Args {
     pub fn workers(&self) -> usize {
         self.workers
             .map_or_else(|| self.common.threads(), usize::from)
+    }
+
+    /// The same, with a worker for each seat of `place` if nobody says how many.
+    pub fn on(&self, place: &Place) -> Self {
+        let seats = place.is_cluster().then_some(place.workers);
+        let seats = seats.and_then(|seats| u16::try_from(seats).ok());
+        Self {
+            workers: self.workers.or(seats),
+            ..self.clone()
+        }
     }
 
     /// α, β and V, if they make sense.

@@ -110,7 +110,11 @@ pub fn infer(args: &Infer) -> Result<(), Failure> {
 
     let inferring = Instant::now();
     let topics = Arc::new(model.topics);
-    let (seed, executor, workers) = (args.common.seed, args.common.executor(), args.common.threads());
+    let (seed, executor, workers) = (
+        args.common.seed,
+        args.common.executor(),
+        args.common.threads(),
+    );
     let heldout_perplexity = if args.perplexity {
         let heldout = Heldout::new(documents.iter().cloned(), seed);
         Some(heldout.perplexity(&topics, seed, &executor, workers)?)
@@ -121,7 +125,11 @@ pub fn infer(args: &Infer) -> Result<(), Failure> {
     let found = fold_in(&topics, &whole, seed, &executor, workers)?;
     let seconds_infer = inferring.elapsed().as_secs_f64();
     for (document, found) in found.iter().enumerate() {
-        console.say(format_args!("{}\t{}", document + 1, described(&found.mixture)));
+        console.say(format_args!(
+            "{}\t{}",
+            document + 1,
+            described(&found.mixture)
+        ));
     }
     if let Some(perplexity) = heldout_perplexity {
         console.note(format_args!("perplexity of hidden halves: {perplexity:.1}"));
@@ -159,7 +167,10 @@ fn write(directory: &Path, found: &[Found], topics: usize) -> io::Result<()> {
     std::fs::create_dir_all(directory)?;
     let rows = || found.iter().map(|found| &found.mixture.counts);
     let data: Vec<f32> = rows().flatten().map(|&(_, count)| count).collect();
-    let indices: Vec<i32> = rows().flatten().map(|&(topic, _)| topic.cast_signed()).collect();
+    let indices: Vec<i32> = rows()
+        .flatten()
+        .map(|&(topic, _)| topic.cast_signed())
+        .collect();
     let ends = rows().scan(0, |end, row| {
         *end += row.len() as i64;
         Some(*end)

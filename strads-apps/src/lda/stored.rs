@@ -71,7 +71,9 @@ fn topics(archive: &mut Archive) -> Result<Topics, Unreadable> {
             && first_and_last == (&0, words.len())
             && words.len() == counts.len()
             && ends.is_sorted()
-            && words.iter().all(|&word| usize::try_from(word).is_ok_and(|w| w < kinds))
+            && words
+                .iter()
+                .all(|&word| usize::try_from(word).is_ok_and(|w| w < kinds))
             && counts.iter().all(|&count| count > 0);
         fits.then_some((topics, kinds))
     })();

@@ -71,7 +71,8 @@ impl Topics {
         let mut starts = vec![0];
         let mut shares = Vec::new();
         for row in rows {
-            let share = |&(topic, count): &(u32, u32)| (topic, count as f32 * inverse[topic as usize]);
+            let share =
+                |&(topic, count): &(u32, u32)| (topic, count as f32 * inverse[topic as usize]);
             shares.extend(row.iter().map(share));
             starts.push(shares.len());
         }

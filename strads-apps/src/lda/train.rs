@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use strads::record::Totals;
-use strads::{Run, Stop, Verdict};
+use strads::{Executor, Run, Stop, Verdict};
 use strads_datasets::{Corpus, ReadOptions, Source, read_corpus};
 
 use super::args::Args;
@@ -75,6 +75,7 @@ struct Training<'a> {
     lda: Lda,
     shards: Vec<Shard>,
     heldout: Option<Heldout>,
+    executor: Executor,
     /// Sampling only.
     seconds: f64,
     seconds_measure: f64,
@@ -83,10 +84,12 @@ struct Training<'a> {
 /// Runs the command.
 pub fn train(args: &Args) -> Result<(), Failure> {
     let mut console = args.common.console();
+    let place = args.common.place()?;
+    let args = &args.on(&place);
     let began = Instant::now();
     let (corpus, heldout) = read(args)?;
     let seconds_read = began.elapsed().as_secs_f64();
-    let mut training = Training::new(args, &corpus, heldout)?;
+    let mut training = Training::new(args, &corpus, heldout, place.executor.clone())?;
     console.event("start", training.start(seconds_read));
     if training.corpus.tokens() < u64::from(args.topics()) {
         console.note("there are more topics than tokens: most topics will stay empty");
@@ -112,6 +115,7 @@ pub fn train(args: &Args) -> Result<(), Failure> {
     }
     let Training { lda, shards, .. } = &mut training;
     lda.sample_by(Sampler::Exact, shards);
+    lda.recall(&place.executor)?;
     let npmi = coherence::npmi(&corpus, &model::top_words(&training.lda));
     let writing = Instant::now();
     if let Some(directory) = &args.common.out {
@@ -186,6 +190,7 @@ impl<'a> Training<'a> {
         args: &'a Args,
         corpus: &'a Corpus,
         heldout: Option<Heldout>,
+        executor: Executor,
     ) -> Result<Self, Failure> {
         let mut prior = args.prior(corpus)?;
         let (topics, seed) = (args.topics() as usize, args.common.seed);
@@ -213,6 +218,7 @@ impl<'a> Training<'a> {
             lda,
             shards,
             heldout,
+            executor,
             seconds: 0.0,
             seconds_measure: 0.0,
         })
@@ -257,6 +263,7 @@ impl<'a> Training<'a> {
             corpus,
             lda,
             shards,
+            executor,
             ..
         } = self;
         let mean_length = lda.tokens() as f64 / corpus.documents() as f64;
@@ -269,7 +276,7 @@ impl<'a> Training<'a> {
         let run = Run::new()
             .seed(args.common.seed)
             .until(Stop::after_rounds(rounds));
-        let record = run.observed(&args.common.executor(), lda, shards, |lda, _| {
+        let record = run.observed(executor, lda, shards, |lda, _| {
             console.progress(|| format!("sweep {} of {}", lda.sweeps(), args.sweeps));
             Verdict::Continue
         })?;
@@ -288,11 +295,7 @@ impl<'a> Training<'a> {
         });
         let rounds = self.lda.measure();
         let run = Run::new().until(Stop::after_rounds(rounds));
-        run.on(
-            &self.args.common.executor(),
-            &mut self.lda,
-            &mut self.shards,
-        )?;
+        run.on(&self.executor, &mut self.lda, &mut self.shards)?;
         let measured = self.lda.measured();
         let heldout_perplexity = self.heldout_perplexity()?;
         if let Some(counted) = put_aside {
@@ -330,6 +333,7 @@ impl<'a> Training<'a> {
         let Some(heldout) = &self.heldout else {
             return Ok(None);
         };
+        self.lda.recall(&self.executor)?;
         let topics = Arc::new(self.lda.held_still());
         let common = &self.args.common;
         let (executor, workers) = (common.executor(), common.threads());

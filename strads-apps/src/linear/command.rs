@@ -14,6 +14,7 @@ use super::grid::Grid;
 use super::loss::Loss;
 use super::model;
 use super::program::{Settings, SparseRegression, Standing};
+use crate::cluster::place::Place;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::files::{together, watched};
@@ -92,6 +93,7 @@ struct Finished {
 /// Fits as `args` say.
 pub fn run(args: &Args, loss: Loss) -> Result<(), Failure> {
     let mut console = args.common.console();
+    let place = args.common.place()?;
     let began = Instant::now();
     let Labelled {
         features,
@@ -121,7 +123,7 @@ pub fn run(args: &Args, loss: Loss) -> Result<(), Failure> {
 
     let began = Instant::now();
     let mut program = SparseRegression::new(design, &target, args.settings(loss));
-    let record = fit(args, &mut program, &mut console)?;
+    let record = fit(args, &place, &mut program, &mut console)?;
     let seconds_train = began.elapsed().as_secs_f64();
     console.clear();
 
@@ -189,14 +191,15 @@ impl Args {
 
 fn fit(
     args: &Args,
+    place: &Place,
     program: &mut SparseRegression,
     console: &mut Console,
 ) -> Result<Record, Failure> {
-    let mut workers = program.workers(args.common.threads());
+    let mut workers = program.workers(place.workers);
     let began = Instant::now();
     let mut solved = 0;
     let record = Run::new().seed(args.common.seed).observed(
-        &args.common.executor(),
+        &place.executor,
         program,
         &mut workers,
         |program, _| {

@@ -98,7 +98,7 @@ impl Training<'_> {
             learnt.ratings_per_second = updates as f64 / busy;
             self.refuse_divergence(&learnt)?;
             self.tell(console, &learnt, updates, met.count as f64 / seconds);
-            let enough = self.is_enough(&mut best, &learnt);
+            let enough = self.is_enough(&mut best, &learnt)?;
             self.keep(epoch + 1, best.as_ref())?;
             if enough {
                 break;
@@ -178,19 +178,21 @@ impl Training<'_> {
             return Ok(());
         }
         let failed = |error| Failure::world(format!("cannot keep a checkpoint: {error}"));
+        self.blocks.recall(&self.executor)?;
         checkpoints.save(self.blocks, epochs, best).map_err(failed)
     }
 
     /// Remembers the best model by validation error; true if it was long ago.
-    fn is_enough(&self, best: &mut Option<Best>, learnt: &Learnt) -> bool {
+    fn is_enough(&self, best: &mut Option<Best>, learnt: &Learnt) -> Result<bool, Failure> {
         let Some(rmse) = learnt.validation_rmse else {
-            return false;
+            return Ok(false);
         };
-        match best {
+        Ok(match best {
             Some(Best { learnt: before, .. }) if before.validation_rmse <= Some(rmse) => {
                 learnt.epochs - before.epochs >= self.args.patience
             }
             _ => {
+                self.blocks.recall(&self.executor)?;
                 let (users, items) = self.rows;
                 *best = Some(Best {
                     learnt: learnt.clone(),
@@ -198,7 +200,7 @@ impl Training<'_> {
                 });
                 false
             }
-        }
+        })
     }
 }
 

@@ -43,6 +43,8 @@ struct Finished {
 /// Trains as `args` say, and writes the model where they say.
 pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
     let mut console = args.common.console();
+    let place = args.common.place()?;
+    let args = &args.on(&place);
     let began = Instant::now();
     let Input {
         data,
@@ -76,7 +78,7 @@ pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
         args,
         blocks: &blocks,
         checkpoints,
-        executor: args.common.executor(),
+        executor: place.executor.clone(),
         began,
         rows: (user_ids.len(), item_ids.len()),
     }
@@ -84,6 +86,7 @@ pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
     let seconds_train = began.elapsed().as_secs_f64();
 
     let began = Instant::now();
+    blocks.recall(&place.executor)?;
     let (users, items) =
         best.unwrap_or_else(|| (blocks.users(user_ids.len()), blocks.items(item_ids.len())));
     let model = Model {
