@@ -176,6 +176,27 @@ impl Hostfile {
     }
 }
 
+impl Hostfile {
+    /// What people call the nodes, by rank: the name, with a number where a host has several.
+    pub fn labels(&self) -> Vec<String> {
+        let mut all: BTreeMap<&str, usize> = BTreeMap::new();
+        for host in &self.hosts {
+            *all.entry(&host.name).or_default() += 1;
+        }
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut labels = Vec::with_capacity(self.hosts.len());
+        for Host { name, .. } in &self.hosts {
+            let number = seen.entry(name).or_default();
+            *number += 1;
+            labels.push(match all[name.as_str()] {
+                1 => name.clone(),
+                _ => format!("{name}#{number}"),
+            });
+        }
+        labels
+    }
+}
+
 /// What has been read so far: hosts by id or place, and which form the first line has.
 #[derive(Default)]
 struct Collected {

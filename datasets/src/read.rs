@@ -20,6 +20,11 @@ pub fn read_labelled(source: &Source, options: &ReadOptions) -> Result<Labelled,
     let detected = options
         .format
         .or_else(|| detect::features(&name, input.head()));
+    if let (Some(told), Some(Format::Libsvm | Format::MatrixMarket | Format::Npy | Format::Npz)) =
+        (&options.target, detected)
+    {
+        return Err(Error::whole(name, no_such_column(told)));
+    }
     let data = match detected {
         Some(Format::Libsvm) => libsvm::read(Lines::new(input), options)?,
         Some(Format::MatrixMarket) => matrix_market::read(Lines::new(input), options)?,
@@ -53,6 +58,15 @@ pub fn read_labelled(source: &Source, options: &ReadOptions) -> Result<Labelled,
             ))
         }
         _ => Ok(data),
+    }
+}
+
+/// Only tables have columns with names.
+fn no_such_column(told: &str) -> Kind {
+    Kind::Option {
+        option: "the target",
+        expected: "a file that exists: only the columns of a table have names",
+        found: told.to_owned(),
     }
 }
 

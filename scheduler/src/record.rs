@@ -14,8 +14,11 @@ use crate::stop::Ended;
 
 /// How many rounds a record keeps at most; twice as many rounds, every second one is kept.
 const KEPT: usize = 2048;
-/// How many ranges of variables it keeps of an assignment at most.
-const RANGES: usize = 64;
+/// How many ranges of variables it keeps of a round at most, roughly, and of all rounds.
+const RANGES: usize = 1024;
+const ALL_RANGES: usize = 1 << 18;
+/// However many assignments a round has, each may have this many.
+const FEWEST_RANGES: usize = 8;
 
 /// What a run did.
 #[derive(Clone, Debug, Serialize)]
@@ -38,6 +41,9 @@ pub struct Record {
     pub links: Vec<Traffic>,
     /// Why the run ended.
     pub ended: Ended,
+    /// How many ranges of variables the kept rounds have.
+    #[serde(skip)]
+    ranges: usize,
 }
 
 /// Sums over all rounds of a run.
@@ -141,6 +147,10 @@ pub struct Sent {
 }
 
 impl RoundRecord {
+    fn ranges(&self) -> usize {
+        self.sent.iter().map(|sent| sent.writes.len()).sum()
+    }
+
     /// How full the round was: entries dispatched per entry asked for.
     pub fn fullness(&self) -> f64 {
         ratio((self.planned - self.dropped) as f64, self.asked as f64)
@@ -207,6 +217,7 @@ impl Record {
             work: vec![Work::default(); workers],
             links: Vec::new(),
             ended: Ended::Finished,
+            ranges: 0,
         }
     }
 
@@ -219,6 +230,7 @@ impl Record {
         self.totals.add(&round);
         round.updates_so_far = self.totals.updates;
         if self.keeps(round.round) {
+            self.ranges += round.ranges();
             self.rounds.push(round);
             self.thin();
         }
@@ -249,6 +261,7 @@ impl Record {
                 last != Some(round.round / self.stride)
             };
             if keeps {
+                self.ranges += round.ranges();
                 self.rounds.push(round);
                 self.thin();
             }
@@ -278,7 +291,7 @@ impl Record {
 
     /// Forgets every second round once there are too many.
     fn thin(&mut self) {
-        if self.rounds.len() < KEPT {
+        if self.rounds.len() < KEPT && self.ranges < ALL_RANGES {
             return;
         }
         let half = self.stride;
@@ -295,6 +308,7 @@ impl Record {
             .collect();
         let mut keep = keep.into_iter();
         self.rounds.retain(|_| keep.next() == Some(true));
+        self.ranges = self.rounds.iter().map(RoundRecord::ranges).sum();
     }
 }
 
@@ -309,14 +323,16 @@ fn coin(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63
 }
 
-/// At most [`RANGES`] ranges that cover all of `variables`.
-pub(crate) fn coarse(mut variables: Vec<Range<usize>>) -> Vec<Range<usize>> {
+/// A share of a round's ranges, that of one of so many `assignments`, which covers all of
+/// `variables`.
+pub(crate) fn coarse(mut variables: Vec<Range<usize>>, assignments: usize) -> Vec<Range<usize>> {
+    let most = (RANGES / assignments.max(1)).max(FEWEST_RANGES);
     variables.sort_unstable_by_key(|range| range.start);
     let gap = |pair: &[Range<usize>]| pair[1].start.saturating_sub(pair[0].end);
     let mut gaps: Vec<usize> = variables.windows(2).map(gap).collect();
     gaps.sort_unstable_by(|a, b| b.cmp(a));
     // Only gaps wider than this one stay: fewer than there may be ranges.
-    let widest_closed = gaps.get(RANGES - 1).copied().unwrap_or(0);
+    let widest_closed = gaps.get(most - 1).copied().unwrap_or(0);
     let mut joined: Vec<Range<usize>> = Vec::new();
     for range in variables.into_iter().filter(|range| !range.is_empty()) {
         match joined.last_mut() {
@@ -410,12 +426,12 @@ mod tests {
     #[test]
     fn scattered_variables_become_few_ranges_that_cover_them() {
         let scattered: Vec<_> = (0..5000).map(|at| at * at..at * at + 1).collect();
-        let few = coarse(scattered.clone());
-        assert!(few.len() <= RANGES && few.len() > RANGES / 2);
+        let few = coarse(scattered.clone(), 4);
+        assert!(few.len() <= RANGES / 4 && few.len() > RANGES / 8);
         let covered =
             |one: &Range<usize>| few.iter().any(|r| r.start <= one.start && one.end <= r.end);
         assert!(scattered.iter().all(covered));
-        assert_eq!(coarse(vec![4..6, 0..2, 5..9]), [0..2, 4..9]);
-        assert_eq!(coarse(Vec::new()), []);
+        assert_eq!(coarse(vec![4..6, 0..2, 5..9], 1), [0..2, 4..9]);
+        assert_eq!(coarse(Vec::new(), 1), []);
     }
 }

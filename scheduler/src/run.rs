@@ -298,7 +298,7 @@ impl<P: Program> Drive<'_, P> {
             worker: 0,
             entries: a.entries,
             cost: a.cost,
-            writes: coarse(written::<P>(a)),
+            writes: coarse(written::<P>(a), going.len()),
             seconds: 0.0,
         };
         going.iter().map(outline).collect()

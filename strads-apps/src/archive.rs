@@ -19,6 +19,18 @@ pub struct Archive {
     zip: ZipArchive<BufReader<File>>,
 }
 
+/// An array in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name.
+    pub name: String,
+    /// Its length along each axis.
+    pub shape: Vec<usize>,
+}
+
+/// As much of an array as certainly has its header.
+const HEAD: u64 = 1 << 10;
+
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {reason}", path.display())]
@@ -43,6 +55,28 @@ impl Archive {
             path: path.to_owned(),
             zip,
         })
+    }
+
+    /// Whether there is an array of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.zip.index_for_name(&format!("{name}.npy")).is_some()
+    }
+
+    /// What is stored, without reading it: names and shapes.
+    pub fn list(&mut self) -> Result<Vec<Stored>, Unreadable> {
+        let mut found = Vec::new();
+        for at in 0..self.zip.len() {
+            let mut head = Vec::new();
+            let read = self.zip.by_index(at).and_then(|entry| {
+                let name = entry.name()?.trim_end_matches(".npy").to_owned();
+                entry.take(HEAD).read_to_end(&mut head)?;
+                Ok(name)
+            });
+            let name = read.map_err(|error| self.unreadable(error.to_string()))?;
+            let shape = header(&head).and_then(|(header, _)| shape(header));
+            found.extend(shape.map(|shape| Stored { name, shape }));
+        }
+        Ok(found)
     }
 
     /// A matrix (or vector: one column) of f32: entries in row-major order and number of columns.
@@ -104,19 +138,11 @@ fn not_opened(path: &Path, error: &std::io::Error) -> String {
 
 /// Values and shape of a version 1 `.npy` in row-major order.
 fn parse<T: Pod>(bytes: &[u8], kind: &str) -> Option<(Vec<T>, Vec<usize>)> {
-    let rest = bytes.strip_prefix(b"\x93NUMPY\x01\x00")?;
-    let (length, rest) = rest.split_first_chunk::<2>()?;
-    let (header, data) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-    let header = std::str::from_utf8(header).ok()?;
+    let (header, data) = header(bytes)?;
     if !header.contains(&format!("'{kind}'")) || !header.contains("'fortran_order': False") {
         return None;
     }
-    let (_, shape) = header.split_once("'shape': (")?;
-    let axes = shape.split_once(')')?.0.split(',').map(str::trim);
-    let axes = axes
-        .filter(|axis| !axis.is_empty())
-        .map(|axis| axis.parse().ok());
-    let shape: Vec<usize> = axes.collect::<Option<_>>()?;
+    let shape = shape(header)?;
     let count = shape
         .iter()
         .try_fold(1_usize, |n, &axis| n.checked_mul(axis))?;
@@ -125,6 +151,23 @@ fn parse<T: Pod>(bytes: &[u8], kind: &str) -> Option<(Vec<T>, Vec<usize>)> {
         .chunks_exact(size_of::<T>())
         .map(bytemuck::pod_read_unaligned);
     whole.then(|| (values.collect(), shape))
+}
+
+/// The header of a version 1 `.npy`, and what follows it.
+fn header(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let rest = bytes.strip_prefix(b"\x93NUMPY\x01\x00")?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    let (header, data) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    Some((std::str::from_utf8(header).ok()?, data))
+}
+
+/// The shape that a header tells.
+fn shape(header: &str) -> Option<Vec<usize>> {
+    let (_, shape) = header.split_once("'shape': (")?;
+    let axes = shape.split_once(')')?.0.split(',').map(str::trim);
+    axes.filter(|axis| !axis.is_empty())
+        .map(|axis| axis.parse().ok())
+        .collect()
 }
 
 #[cfg(test)]

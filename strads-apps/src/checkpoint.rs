@@ -333,7 +333,10 @@ mod tests {
                 // A manifest may say something else of the command and still be whole.
                 match newest(root.path()) {
                     Ok(kept) if kept.manifest.step == 1 => {}
-                    Ok(kept) => assert_eq!((file, &kept.part("one").unwrap()[..]), (MANIFEST, &[2; 100][..])),
+                    Ok(kept) => assert_eq!(
+                        (file, &kept.part("one").unwrap()[..]),
+                        (MANIFEST, &[2; 100][..])
+                    ),
                     Err(failure) => panic!("{failure}"),
                 }
             }
@@ -341,19 +344,32 @@ mod tests {
             assert_eq!(newest(root.path()).unwrap().manifest.step, 1);
             fs::remove_dir_all(root.path().join("step-1")).unwrap();
             let refused = newest(root.path()).unwrap_err().to_string();
-            assert!(refused.contains("step-2") && refused.contains(file), "{refused}");
+            assert!(
+                refused.contains("step-2") && refused.contains(file),
+                "{refused}"
+            );
         }
     }
 
     #[test]
     fn empty_missing_and_foreign_directories_are_refused() {
         let root = tempfile::tempdir().unwrap();
-        assert!(newest(root.path()).unwrap_err().to_string().contains("no checkpoint"));
+        assert!(
+            newest(root.path())
+                .unwrap_err()
+                .to_string()
+                .contains("no checkpoint")
+        );
         assert!(newest(&root.path().join("none")).is_err());
         fs::create_dir(root.path().join("step-9.partial")).unwrap();
         assert!(newest(root.path()).is_err());
         keep(root.path(), 1..2);
-        let other = |app, job| Keeper::new(root.path(), app, job).resume().unwrap_err().to_string();
+        let other = |app, job| {
+            Keeper::new(root.path(), app, job)
+                .resume()
+                .unwrap_err()
+                .to_string()
+        };
         assert!(other("toy", "other job").contains("other data"));
         assert!(other("lda", "job").contains("strads toy"));
     }

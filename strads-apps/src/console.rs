@@ -86,7 +86,15 @@ impl Console {
     pub fn progress<L: Display>(&mut self, line: impl FnOnce() -> L) {
         if self.live && self.shown.is_none_or(|at| at.elapsed() >= EVERY) {
             self.shown = Some(Instant::now());
-            eprint!("\r\x1b[2K{}", line());
+            // A line that wraps could not be rewritten.
+            let width = terminal_size::terminal_size_of(stderr());
+            let width = width.map_or(80, |(width, _)| usize::from(width.0));
+            let line: String = line()
+                .to_string()
+                .chars()
+                .take(width.saturating_sub(1))
+                .collect();
+            eprint!("\r\x1b[2K{line}");
             let _ = stderr().flush();
         }
     }
@@ -101,6 +109,14 @@ impl Console {
 
     /// Tells the report of a run; one that follows another continues it.
     pub fn ran(&mut self, record: Record) {
+        tracing::debug!(
+            rounds = record.totals.rounds,
+            updates = record.totals.updates,
+            seconds = record.totals.seconds,
+            imbalance = record.totals.imbalance(),
+            dropped = record.totals.dropped,
+            "ran"
+        );
         if let Some(report) = &mut self.report {
             report.ran(record);
         }

@@ -27,7 +27,9 @@ pub fn completely(
         file.into_inner()?.sync_all()?;
         fs::rename(&partial, path)
     })();
-    if written.is_err() {
+    if written.is_ok() {
+        tracing::info!(file = %path.display(), "written");
+    } else {
         // The first error is the one to report.
         let _ = fs::remove_file(&partial);
     }
@@ -60,6 +62,9 @@ pub fn watched<T: Send>(
             console.progress(|| line(name, &seen, began.elapsed().as_secs_f64()));
         }
         console.clear();
+        let bytes = seen.read();
+        let seconds = began.elapsed().as_secs_f64();
+        tracing::info!(file = %name.display(), bytes, seconds, "read");
         reader
             .join()
             .unwrap_or_else(|panic| std::panic::resume_unwind(panic))

@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod bosen_bench;
+pub mod checkpoint;
 pub mod cli;
 pub mod cluster;
 pub mod console;
@@ -13,5 +14,6 @@ pub mod inspect;
 pub mod lda;
 pub mod linear;
 pub mod mf;
+pub mod mlr;
 pub mod options;
 pub mod report;

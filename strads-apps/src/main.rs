@@ -6,11 +6,11 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use strads_apps::cli::{self, complaint::complaint, config, interrupt, log, settings, shell};
-use strads_apps::cluster::node;
+use strads_apps::cluster::{check, node};
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
 use strads_apps::options::Common;
-use strads_apps::{bosen_bench, demo, generate, inspect, lda, mf};
+use strads_apps::{bosen_bench, demo, generate, inspect, lda, mf, mlr};
 
 const EXAMPLE: &str = "\
 Example: make a problem, solve it, look at how it went
@@ -82,10 +82,14 @@ Example: a prediction a row
 Example: how well does it do on data that it has not seen?
   strads eval model test.svm")]
     Eval(linear::Eval),
+    Mlr(mlr::Args),
     Inspect(inspect::Args),
     Gen(generate::Args),
     Demo(demo::Args),
     Node(node::Args),
+    /// The hosts that jobs run on
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// The parameter store by itself
     #[command(
         subcommand,
@@ -114,6 +118,11 @@ Example: increments and reads of rows of three lengths, over loopback
     Bench(bosen_bench::Args),
 }
 
+#[derive(Debug, Subcommand)]
+enum ClusterCommand {
+    Check(check::Args),
+}
+
 fn main() -> ExitCode {
     match start() {
         Ok(()) => ExitCode::SUCCESS,
@@ -126,12 +135,14 @@ fn main() -> ExitCode {
 
 /// From the words that were typed to the command that they mean.
 fn start() -> Result<(), Failure> {
-    let root = Cli::command();
+    let mut root = Cli::command();
+    // Options of every command are put into each.
+    root.build();
     let told = config::told(&root, std::env::args_os().collect())?;
     let parser = if told.print {
-        config::relaxed(root.clone())
+        config::relaxed(Cli::command())
     } else {
-        root.clone()
+        Cli::command()
     };
     let matches = match parser.try_get_matches_from(&told.words) {
         Ok(matches) => matches,
@@ -191,12 +202,16 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Logistic(args) => linear::command::run(&args, Loss::Logistic),
         Command::Lda(args) => lda::run(&args),
         Command::Mf(args) => mf::run(args),
+        Command::Predict(args) if mlr::is_model(&args.applied.model) => mlr::predict(&args),
         Command::Predict(args) => linear::predict(&args),
+        Command::Eval(args) if mlr::is_model(&args.applied.model) => mlr::eval(&args),
         Command::Eval(args) => linear::eval(&args),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Mlr(args) => mlr::run(&args),
         Command::Gen(args) => generate::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Node(args) => node::run(&args),
+        Command::Cluster(ClusterCommand::Check(args)) => check::run(&args),
         Command::Bosen(BosenCommand::Bench(args)) => bosen_bench::run(args),
         Command::Completions(args) => {
             shell::completions(&args, Cli::command());

@@ -32,6 +32,12 @@ pub struct Common {
     /// Write a report of the run: one HTML file with figures, which needs no network
     #[arg(long, value_name = "FILE.html", value_hint = clap::ValueHint::FilePath)]
     pub report: Option<PathBuf>,
+    /// Keep checkpoints in this directory: what `strads resume` goes on from
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+    /// Go on from the newest checkpoint
+    #[arg(long, requires = "checkpoint")]
+    pub resume: bool,
     /// Other hosts to run on.
     #[command(flatten)]
     pub cluster: cluster::Options,

@@ -31,6 +31,15 @@ pub struct Partial(PathBuf);
 #[derive(Debug)]
 pub struct Together(());
 
+/// What has to end before the command does.
+type Farewell = Box<dyn FnOnce() + Send>;
+static FAREWELL: Mutex<Option<Farewell>> = Mutex::new(None);
+
+/// Has `farewell` called before an interrupted command ends, or nothing any more.
+pub fn first(farewell: Option<Farewell>) {
+    *FAREWELL.lock().unwrap_or_else(PoisonError::into_inner) = farewell;
+}
+
 /// Ends the command as the module says when it is interrupted or told to terminate.
 pub fn watch() {
     let watching = ctrlc::set_handler(|| {
@@ -46,6 +55,13 @@ pub fn watch() {
 }
 
 fn end() {
+    let farewell = FAREWELL
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    if let Some(farewell) = farewell {
+        farewell();
+    }
     let mut under_way = lock();
     while under_way.groups > 0 {
         under_way = GROUP_ENDED

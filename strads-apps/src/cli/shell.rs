@@ -37,9 +37,7 @@ pub fn man(args: &Man, mut root: Command) -> Result<(), Failure> {
     root.build();
     let Some(directory) = &args.out else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(root)
-            .render(&mut page)
-            .map_err(Failure::world)?;
+        render(&root, "strads", &mut page).map_err(Failure::world)?;
         print(&page);
         return Ok(());
     };
@@ -50,15 +48,28 @@ pub fn man(args: &Man, mut root: Command) -> Result<(), Failure> {
 
 fn pages(command: &Command, directory: &Path, name: &str) -> io::Result<()> {
     completely(&directory.join(format!("{name}.1")), |file| {
-        clap_mangen::Man::new(command.clone())
-            .title(name.to_uppercase())
-            .render(file)
+        render(command, name, file)
     })?;
     let shown = |inner: &&Command| !inner.is_hide_set() && inner.get_name() != "help";
     for inner in command.get_subcommands().filter(shown) {
         pages(inner, directory, &format!("{name}-{}", inner.get_name()))?;
     }
     Ok(())
+}
+
+/// A page, which ends with the example that the help begins with.
+fn render(command: &Command, name: &str, into: &mut impl Write) -> io::Result<()> {
+    let page = clap_mangen::Man::new(command.clone()).title(name.to_uppercase());
+    page.render(into)?;
+    let Some(example) = command.get_before_help() else {
+        return Ok(());
+    };
+    writeln!(into, ".SH EXAMPLE\n.nf")?;
+    for line in example.to_string().lines() {
+        // Quoted, for roff takes a backslash, and a dot that begins a line, for its own.
+        writeln!(into, "\\&{}", line.replace('\\', "\\e").replace('-', "\\-"))?;
+    }
+    writeln!(into, ".fi")
 }
 
 /// A reader that has gone away has read enough.

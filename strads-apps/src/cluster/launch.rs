@@ -16,13 +16,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::{Handle, Signals};
 use strads_common::hostfile::Hostfile;
-use strads_common::members::Members;
+use strads_common::members::{Member, Members};
 
 use super::Options;
-use super::job::{Purpose, Ready};
+use super::job::{Purpose, Ready, VERSION};
+use crate::cli::interrupt;
 use crate::failure::Failure;
 use host::{Attached, Order};
 use plan::{Planned, Start};
@@ -49,6 +48,15 @@ pub struct Nodes {
 type Lost = Arc<Mutex<Vec<String>>>;
 
 impl Nodes {
+    /// Nodes that are there already, and are somebody else's to end.
+    pub fn of(members: Members) -> Nodes {
+        Nodes {
+            members,
+            lost: Lost::default(),
+            _launcher: None,
+        }
+    }
+
     /// Who they are.
     pub fn members(&self) -> &Members {
         &self.members
@@ -65,14 +73,28 @@ impl Nodes {
 /// What has become of a node that was to be: ready, or what it failed of and what to do about it.
 pub type Outcome = Result<Ready, String>;
 
+/// Nodes that are there already, as if they had just been started.
+pub fn handed(members: Members) -> (Nodes, Vec<String>, Vec<Outcome>) {
+    let ready = |node: &Member| {
+        Ok(Ready {
+            address: node.address,
+            workers: node.workers,
+            version: VERSION.to_owned(),
+        })
+    };
+    let labels = members.nodes.iter().map(|node| node.name.clone()).collect();
+    let outcomes = members.nodes.iter().map(ready).collect();
+    (Nodes::of(members), labels, outcomes)
+}
+
 /// Starts a node for each host, all at once, and waits until they are ready.
 pub fn start(hostfile: &Hostfile, options: &Options, purpose: Purpose) -> Result<Nodes, Failure> {
     let (nodes, outcomes) = attempt(hostfile, options, purpose)?;
-    let failed: Vec<String> = hostfile
-        .hosts
+    let labels = hostfile.labels();
+    let failed: Vec<String> = labels
         .iter()
         .zip(outcomes)
-        .filter_map(|(host, outcome)| Some(format!("{}: {}", host.name, outcome.err()?)))
+        .filter_map(|(label, outcome)| Some(format!("{label}: {}", outcome.err()?)))
         .collect();
     if failed.is_empty() {
         return Ok(nodes);
@@ -93,22 +115,16 @@ pub fn attempt(
     purpose: Purpose,
 ) -> Result<(Nodes, Vec<Outcome>), Failure> {
     let plan = Planned::new(hostfile, options, purpose)?;
-    let lost = Lost::default();
     if plan
         .starts
         .iter()
         .all(|start| matches!(start, Start::Runs(_)))
     {
         let outcomes: Vec<Outcome> = plan.running().collect();
-        let nodes = Nodes {
-            members: plan.members(&outcomes),
-            lost,
-            _launcher: None,
-        };
-        return Ok((nodes, outcomes));
+        return Ok((Nodes::of(plan.members(&outcomes)), outcomes));
     }
+    let lost = Lost::default();
     let (happens, events) = channel();
-    let signals = follow_signals(happens.clone())?;
     let (settled, outcomes) = channel();
     let mut following = Following::begin(plan.clone(), &happens, lost.clone(), settled);
     let thread = thread::Builder::new()
@@ -117,9 +133,9 @@ pub fn attempt(
         .map_err(Failure::world)?;
     let launcher = Launcher {
         happens,
-        signals,
         thread: Some(thread),
     };
+    launcher.goes_first();
     let outcomes: Vec<Outcome> = outcomes
         .recv()
         .map_err(|_| Failure::world("the launcher has failed"))?;
@@ -135,40 +151,39 @@ pub fn attempt(
 pub enum Happening {
     /// Something happens at the host of this rank.
     At(usize, watch::Event),
-    /// This process is to end.
-    Signal(i32),
-    /// The job is over.
-    Stop,
+    /// The job is over, or this process is to end; who says so may wait for the nodes' end.
+    Stop(Option<Sender<()>>),
 }
 
 /// The thread that follows the nodes; it ends them when this is dropped.
 #[derive(Debug)]
 struct Launcher {
     happens: Sender<Happening>,
-    signals: Handle,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Drop for Launcher {
     fn drop(&mut self) {
         // The thread is gone only if it has panicked, which has been reported.
-        let _ = self.happens.send(Happening::Stop);
+        let _ = self.happens.send(Happening::Stop(None));
         let _ = self.thread.take().map(JoinHandle::join);
-        self.signals.close();
+        interrupt::first(None);
     }
 }
 
-fn follow_signals(happens: Sender<Happening>) -> Result<Handle, Failure> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).map_err(Failure::world)?;
-    let handle = signals.handle();
-    thread::spawn(move || {
-        for signal in signals.forever() {
-            if happens.send(Happening::Signal(signal)).is_err() {
-                return;
+impl Launcher {
+    /// If this process is interrupted, nodes end before it does.
+    fn goes_first(&self) {
+        let happens = self.happens.clone();
+        interrupt::first(Some(Box::new(move || {
+            let (ended, end) = channel();
+            eprintln!("ending all nodes");
+            if happens.send(Happening::Stop(Some(ended))).is_ok() {
+                // It answers in that time or is gone.
+                let _ = end.recv_timeout(FAREWELL + BURIAL);
             }
-        }
-    });
-    Ok(handle)
+        })));
+    }
 }
 
 /// What the launcher's thread has.
@@ -239,14 +254,12 @@ impl Following {
         loop {
             let acts = match events.recv_timeout(TICK) {
                 Ok(Happening::At(rank, event)) => self.take(rank, event),
-                Ok(Happening::Signal(signal)) => {
-                    eprintln!("strads: interrupted; ending all nodes");
+                Ok(Happening::Stop(waiting)) => {
                     self.end(events);
-                    std::process::exit(128 + signal);
+                    // Dropped when all have ended: that is the answer.
+                    return drop(waiting);
                 }
-                Ok(Happening::Stop) | Err(RecvTimeoutError::Disconnected) => {
-                    return self.end(events);
-                }
+                Err(RecvTimeoutError::Disconnected) => return self.end(events),
                 Err(RecvTimeoutError::Timeout) => self.watch.tick(self.began.elapsed()),
             };
             acts.into_iter().for_each(|act| self.carry_out(act));
@@ -286,7 +299,7 @@ impl Following {
         } else {
             ""
         };
-        eprintln!("{clear}{}| {line}", self.plan.name(rank));
+        eprintln!("{clear}{}| {line}", self.plan.labels[rank]);
     }
 
     fn lose(&mut self, rank: usize, loss: Loss) {
@@ -295,7 +308,7 @@ impl Following {
             attached.kill();
         }
         if self.settled.is_none() {
-            let told = format!("{}: {loss}", self.plan.name(rank));
+            let told = format!("{}: {loss}", self.plan.labels[rank]);
             self.show(rank, &loss.to_string());
             let lost = self.lost.lock();
             lost.expect("nothing panics while it holds the list")
@@ -335,7 +348,7 @@ impl Following {
             let left = until.saturating_duration_since(Instant::now());
             match events.recv_timeout(left) {
                 Ok(Happening::At(rank, watch::Event::Closed)) => self.attached[rank] = None,
-                // Last words are shown; whoever is interrupted twice does not want to wait.
+                // Last words are shown.
                 Ok(Happening::At(rank, event)) => {
                     for act in self.watch.on(rank, event, self.began.elapsed()) {
                         if let Act::Show(rank, line) = act {
@@ -343,8 +356,8 @@ impl Following {
                         }
                     }
                 }
-                Ok(Happening::Signal(_)) | Err(_) => return,
-                Ok(Happening::Stop) => {}
+                Ok(Happening::Stop(_)) => {}
+                Err(_) => return,
             }
         }
     }

@@ -4,12 +4,15 @@
 //! command is told; [`launch::start`] makes nodes run and returns [`launch::Nodes`]: who they are
 //! ([`strads_common::members::Members`]) and, until it is dropped, the right to have them.
 
+pub mod check;
+pub mod handed;
 pub mod job;
 pub mod launch;
 pub mod node;
 pub mod place;
 pub mod secret_file;
 mod ssh;
+pub mod talk;
 
 use std::path::PathBuf;
 
@@ -51,6 +54,9 @@ impl Options {
         let Some(path) = &self.hostfile else {
             return Ok(None);
         };
+        if path.as_os_str() == "-" {
+            return Ok(Some(Nodes::of(handed::take()?)));
+        }
         let hostfile = Hostfile::read(path).map_err(Failure::input)?;
         launch::start(&hostfile, self, job::Purpose::Train).map(Some)
     }

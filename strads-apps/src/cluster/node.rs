@@ -6,6 +6,9 @@
 //! [`job::SILENCE`](super::job::SILENCE)) the outer one kills the inner one and ends; when the outer
 //! one is killed, the inner one ends by itself. So nothing is left behind, whoever dies first.
 
+mod engine;
+mod meet;
+mod ranked;
 pub mod vigil;
 pub mod worker;
 
@@ -14,10 +17,15 @@ use std::path::PathBuf;
 
 use crate::cluster::secret_file;
 use crate::failure::Failure;
+use engine::Place;
+use meet::Meeting;
 
 /// Be a node of a job: wait for programs to run, and run them
 ///
-/// Launchers start nodes by themselves; by hand, and for hostfiles with lines `host:port`:
+/// Under srun, mpirun or Kubernetes each process finds its rank and the others by itself; launchers
+/// that read a hostfile start nodes by themselves, and lines `host:port` mean nodes by hand.
+///
+/// Example: srun -n 4 strads node -- lasso data.svm --lambda-ratio 0.1
 ///
 /// Example: strads node --listen 10.0.0.7:7000 --secret-file secret
 #[derive(Debug, clap::Args)]
@@ -34,6 +42,16 @@ pub struct Args {
     /// Workers of this node [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     workers: Option<u16>,
+    /// Under an engine: what rank 0 runs on all of them, as in `lasso data.svm --lambda 0.5`
+    #[arg(last = true, value_name = "APP", conflicts_with = "listen")]
+    app: Vec<String>,
+    /// Under an engine: meet rank 0 here, instead of by a file; goes with --secret-file
+    #[arg(long, value_name = "HOST:PORT", requires_all = ["app", "secret_file"])]
+    meet: Option<String>,
+    /// Under an engine: meet by a file in this directory, which all hosts see and nobody else
+    /// [default: ~/.cache/strads/meet]
+    #[arg(long, value_name = "DIR", requires = "app", conflicts_with = "meet")]
+    meet_in: Option<PathBuf>,
     /// Do not seal links that leave the host
     #[arg(long)]
     no_tls: bool,
@@ -56,6 +74,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.new_secret {
         return secret_file::create(path);
     }
+    let workers = args.workers.map(usize::from);
+    if !args.app.is_empty() {
+        let place = Place::find(|name| std::env::var(name).ok())?;
+        let meeting = match &args.meet {
+            Some(host) => meet::at(host, args.secret_file.as_deref(), args.no_tls)?,
+            None => Meeting::in_directory(&place, args.meet_in.as_deref())?,
+        };
+        return ranked::run(&place, &meeting, workers, &args.app);
+    }
     match (&args.secret_file, args.listen) {
         (Some(path), Some(address)) => {
             let secret = secret_file::read(path)?;
@@ -64,10 +91,11 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             } else {
                 secret
             };
-            worker::by_hand(address, secret, args.workers.map(usize::from))
+            worker::by_hand(address, secret, workers)
         }
         _ => Err(Failure::input(
             "who starts this node? Launchers do so by themselves: strads lasso … --hostfile FILE\n\
+             Engines start many: srun strads node -- lasso DATA …\n\
              By hand: strads node --listen ADDRESS:PORT --secret-file FILE",
         )),
     }

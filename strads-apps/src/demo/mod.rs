@@ -4,7 +4,6 @@
 //! the command line's contract, so whatever it shows can be repeated by hand. What is run and what
 //! to make of it is a list ([`stories`]); adding an app is adding a story.
 
-mod chart;
 mod child;
 mod found;
 mod report;
@@ -46,6 +45,8 @@ struct Played {
     curve: Vec<(f64, f64)>,
     /// What was found, a sentence each.
     found: Vec<String>,
+    /// The name of the run's own report.
+    report: String,
 }
 
 /// Plays all stories and writes the report.
@@ -73,8 +74,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 fn play(args: &Args, story: &'static Story, console: &mut Console) -> Result<Played, Failure> {
     let mut commands = Vec::new();
     let mut events = Vec::new();
-    for command in (story.commands)(args.seed) {
+    let app = story.title.split(':').next().unwrap_or(story.title);
+    let report = format!("{app}-report.html");
+    for mut command in (story.commands)(args.seed) {
         let trains = !command.starts_with("gen ");
+        if trains {
+            command = format!("{command} --report {report}");
+        }
         console.say(format_args!("  $ strads {command}"));
         if trains {
             let extra = args.threads.map(|threads| format!(" --threads {threads}"));
@@ -97,5 +103,6 @@ fn play(args: &Args, story: &'static Story, console: &mut Console) -> Result<Pla
         commands,
         curve,
         found,
+        report,
     })
 }

@@ -72,12 +72,6 @@ pub struct Args {
     /// learnt from
     #[arg(long, value_name = "FILE|SHARE")]
     pub heldout: Option<Held>,
-    /// Keep the state in this directory each time it is measured
-    #[arg(long, value_name = "DIR")]
-    pub checkpoint: Option<PathBuf>,
-    /// Go on from the checkpoint
-    #[arg(long, requires = "checkpoint")]
-    pub resume: bool,
     /// Options of all apps.
     #[command(flatten)]
     pub common: Common,

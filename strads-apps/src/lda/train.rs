@@ -16,9 +16,10 @@ use super::sampler::Sampler;
 use super::shard::Shard;
 use super::text::{Pruning, prune};
 use super::{checkpoint, coherence, model};
+use crate::checkpoint::Keeper;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::together;
+use crate::files::{together, watched};
 
 /// What is known at the start.
 #[derive(Serialize)]
@@ -76,6 +77,7 @@ struct Training<'a> {
     shards: Vec<Shard>,
     heldout: Option<Heldout>,
     executor: Executor,
+    keeper: Option<Keeper>,
     /// Sampling only.
     seconds: f64,
     seconds_measure: f64,
@@ -87,7 +89,7 @@ pub fn train(args: &Args) -> Result<(), Failure> {
     let place = args.common.place()?;
     let args = &args.on(&place);
     let began = Instant::now();
-    let (corpus, heldout) = read(args)?;
+    let (corpus, heldout) = read(args, &mut console)?;
     let seconds_read = began.elapsed().as_secs_f64();
     let mut training = Training::new(args, &corpus, heldout, place.executor.clone())?;
     console.event("start", training.start(seconds_read));
@@ -99,7 +101,7 @@ pub fn train(args: &Args) -> Result<(), Failure> {
     }
     let mut last = training.measure(0.0, 1.0)?;
     while training.lda.sweeps() < args.sweeps {
-        last = training.advance(&mut console)?;
+        last = training.advance(last, &mut console)?;
         console.event("progress", last);
         console.say(format_args!(
             "sweep {:5}  {:8.2} s  {:6.2} M tokens/s  log-likelihood {:.4} a token{}",
@@ -116,6 +118,9 @@ pub fn train(args: &Args) -> Result<(), Failure> {
     let Training { lda, shards, .. } = &mut training;
     lda.sample_by(Sampler::Exact, shards);
     lda.recall(&place.executor)?;
+    if let Some(keeper) = &mut training.keeper {
+        keeper.finish()?;
+    }
     let npmi = coherence::npmi(&corpus, &model::top_words(&training.lda));
     let writing = Instant::now();
     if let Some(directory) = &args.common.out {
@@ -142,8 +147,8 @@ pub fn train(args: &Args) -> Result<(), Failure> {
 }
 
 /// The corpus, and the documents that are only measured.
-fn read(args: &Args) -> Result<(Corpus, Option<Heldout>), Failure> {
-    let corpus = read_pruned(args, args.corpus(), &args.pruning())?;
+fn read(args: &Args, console: &mut Console) -> Result<(Corpus, Option<Heldout>), Failure> {
+    let corpus = read_pruned(args, args.corpus(), &args.pruning(), console)?;
     args.check(&corpus)?;
     let seed = args.common.seed;
     let (corpus, heldout) = match &args.heldout {
@@ -155,7 +160,7 @@ fn read(args: &Args) -> Result<(Corpus, Option<Heldout>), Failure> {
                 tokenise: args.tokenise,
                 ..Pruning::all()
             };
-            let other = read_pruned(args, path, &tokenise)?;
+            let other = read_pruned(args, path, &tokenise, console)?;
             let names = Names::new(corpus.vocabulary.as_deref(), corpus.word_kinds);
             let (documents, _) = names.translate(&other);
             (corpus, Heldout::new(documents.into_iter(), seed))
@@ -171,13 +176,21 @@ fn read(args: &Args) -> Result<(Corpus, Option<Heldout>), Failure> {
     Ok((corpus, Some(heldout)))
 }
 
-fn read_pruned(args: &Args, path: &Path, pruning: &Pruning) -> Result<Corpus, Failure> {
-    let options = ReadOptions {
+fn read_pruned(
+    args: &Args,
+    path: &Path,
+    pruning: &Pruning,
+    console: &mut Console,
+) -> Result<Corpus, Failure> {
+    let mut options = ReadOptions {
         threads: args.common.threads(),
         vocabulary: args.vocabulary.as_deref().map(Source::from),
         ..ReadOptions::default()
     };
-    let corpus = read_corpus(&path.into(), &options)?;
+    let corpus = watched(console, path, |progress| {
+        options.progress = Some(progress);
+        read_corpus(&path.into(), &options)
+    })?;
     Ok(if pruning.keeps_all() {
         corpus
     } else {
@@ -194,23 +207,24 @@ impl<'a> Training<'a> {
     ) -> Result<Self, Failure> {
         let mut prior = args.prior(corpus)?;
         let (topics, seed) = (args.topics() as usize, args.common.seed);
-        let stored = match &args.checkpoint {
-            Some(directory) if args.resume => {
-                Some(checkpoint::load(directory, corpus.tokens(), topics)?)
+        let job = checkpoint::job(corpus, topics, seed);
+        let keeper = args.common.checkpoint.as_deref();
+        let keeper = keeper.map(|directory| Keeper::new(directory, "lda", &job));
+        let stored = match &keeper {
+            Some(keeper) if args.common.resume => {
+                let kept = keeper.resume()?;
+                Some(checkpoint::state(&kept, corpus.tokens(), topics)?)
             }
             _ => None,
         };
-        let given = stored.as_ref().map(|(_, given)| given.as_slice());
-        if let Some((header, _)) = &stored {
-            (prior.alpha, prior.beta) = (
-                f32::from_bits(header.prior.0),
-                f32::from_bits(header.prior.1),
-            );
+        let given = stored.as_ref().map(|state| state.topics.as_slice());
+        if let Some(state) = &stored {
+            prior = state.prior;
         }
         let (mut lda, shards) =
             program::prepare(corpus, args.workers(), prior, topics, seed, given);
-        if let Some((header, _)) = &stored {
-            lda.resume_after(header.sweeps);
+        if let Some(state) = &stored {
+            lda.resume_after(state.sweeps);
         }
         Ok(Self {
             args,
@@ -219,6 +233,7 @@ impl<'a> Training<'a> {
             shards,
             heldout,
             executor,
+            keeper,
             seconds: 0.0,
             seconds_measure: 0.0,
         })
@@ -236,15 +251,15 @@ impl<'a> Training<'a> {
         }
     }
 
-    /// Sweeps up to the next measurement, and measures.
-    fn advance(&mut self, console: &mut Console) -> Result<Progress, Failure> {
+    /// Sweeps up to the next measurement, and measures; `last` is how things stand until then.
+    fn advance(&mut self, last: Progress, console: &mut Console) -> Result<Progress, Failure> {
         let every = self.args.every;
         let begun = self.lda.sweeps();
         let goal = (begun / every * every + every).min(self.args.sweeps);
         let began = Instant::now();
         let (mut span, mut mean) = (0.0, 0.0);
         while self.lda.sweeps() < goal {
-            let totals = self.sweep_until(goal, console)?;
+            let totals = self.sweep_until(goal, last, console)?;
             span += totals.span;
             mean += totals.mean_load;
         }
@@ -256,8 +271,13 @@ impl<'a> Training<'a> {
         Ok(progress)
     }
 
-    /// Sweeps with one sampler, as far as it goes, but no further than `goal`.
-    fn sweep_until(&mut self, goal: u64, console: &mut Console) -> Result<Totals, Failure> {
+    /// Sweeps with one sampler, as far as it goes, but no further than `goal`; `last` is how things stand.
+    fn sweep_until(
+        &mut self,
+        goal: u64,
+        last: Progress,
+        console: &mut Console,
+    ) -> Result<Totals, Failure> {
         let Self {
             args,
             corpus,
@@ -268,7 +288,8 @@ impl<'a> Training<'a> {
         } = self;
         let mean_length = lda.tokens() as f64 / corpus.documents() as f64;
         let at = |sweep| args.sampler.at(sweep, lda.topics(), mean_length);
-        let sampler = at(lda.sweeps());
+        let begun = lda.sweeps();
+        let sampler = at(begun);
         let same = (lda.sweeps()..goal).take_while(|&sweep| at(sweep) == sampler);
         let sweeps = same.count() as u64;
         lda.sample_by(sampler, shards);
@@ -276,8 +297,22 @@ impl<'a> Training<'a> {
         let run = Run::new()
             .seed(args.common.seed)
             .until(Stop::after_rounds(rounds));
+        let began = Instant::now();
         let record = run.observed(executor, lda, shards, |lda, _| {
-            console.progress(|| format!("sweep {} of {}", lda.sweeps(), args.sweeps));
+            let sampled = lda.sweeps() - begun;
+            console.progress(|| {
+                let speed = (sampled * lda.tokens()) as f64 / began.elapsed().as_secs_f64();
+                format!(
+                    "sweep {} of {}: log-likelihood {:.4}, {:.1} M tokens/s, imbalance {:.2}, \
+                     staleness {:.4}",
+                    lda.sweeps(),
+                    args.sweeps,
+                    last.log_likelihood_per_token,
+                    speed / 1e6,
+                    last.imbalance,
+                    last.drift,
+                )
+            });
             Verdict::Continue
         })?;
         let totals = record.totals;
@@ -373,19 +408,12 @@ impl<'a> Training<'a> {
 
     /// Writes a checkpoint and goes on as a resumed run would.
     fn keep(&mut self) -> Result<(), Failure> {
-        let Some(directory) = &self.args.checkpoint else {
+        let Some(keeper) = &mut self.keeper else {
             return Ok(());
         };
-        let seed = self.args.common.seed;
         self.shards.iter_mut().for_each(Shard::show_topics);
-        checkpoint::save(directory, self.corpus, &self.lda, &self.shards, seed).map_err(
-            |error| {
-                Failure::world(format!(
-                    "{}: cannot write a checkpoint: {error}",
-                    directory.display()
-                ))
-            },
-        )?;
+        let parts = checkpoint::parts(self.corpus, &self.lda, &self.shards);
+        keeper.keep(self.lda.sweeps(), parts)?;
         self.shards.iter_mut().for_each(Shard::recount);
         self.lda.recount(&self.shards);
         if self.shards[0].moves.is_some() {

@@ -63,7 +63,7 @@ impl SparseRegression {
     }
 
     /// Goes on from a state of the same problem, with `workers` workers.
-    pub fn restore(&mut self, state: &[u8], workers: usize) -> Result<(), Malformed> {
+    pub fn go_on_from(&mut self, state: &[u8], workers: usize) -> Result<(), Malformed> {
         let state: State = unpack(state)?;
         let fits = state.beta.len() == self.beta.len()
             && state.moments.square.len() == self.beta.len()

@@ -67,7 +67,13 @@ enum Measures {
 /// Writes one prediction a row: a number, or the probability of the larger label.
 pub fn predict(args: &Predict) -> Result<(), Failure> {
     let Application { predictions, .. } = apply(&args.applied)?;
-    let failed = |error: std::io::Error| Failure::world(format!("writing predictions: {error}"));
+    let place = args.out.as_deref().unwrap_or("standard output".as_ref());
+    let failed = |error: std::io::Error| {
+        Failure::world(format!(
+            "{}: cannot write predictions: {error}",
+            place.display()
+        ))
+    };
     let list = |into: &mut dyn Write| predictions.iter().try_for_each(|p| writeln!(into, "{p}"));
     match &args.out {
         Some(path) => completely(path, |file| list(file)).map_err(failed),

@@ -7,10 +7,11 @@ use serde::Serialize;
 use strads::Executor;
 
 use super::blocks::{Blocks, Factors, Set};
-use super::checkpoint::Checkpoints;
+use super::checkpoint;
 use super::measure::Errors;
 use super::options::Args;
 use super::solver::Solver;
+use crate::checkpoint::Keeper;
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -21,7 +22,7 @@ pub struct Training<'a> {
     /// Ratings and factors.
     pub blocks: &'a Blocks,
     /// Where to keep the state.
-    pub checkpoints: Option<Checkpoints>,
+    pub keeper: Option<Keeper>,
     /// Where programs run.
     pub executor: Executor,
     /// When training began.
@@ -78,11 +79,14 @@ impl Training<'_> {
     /// Learns until all epochs are done or the validation error stops falling. Returns also the
     /// best factors, where there is a validation set to tell.
     pub fn learn(
-        &self,
+        &mut self,
         console: &mut Console,
     ) -> Result<(Learnt, Option<(Factors, Factors)>), Failure> {
-        let (first, mut best) = match &self.checkpoints {
-            Some(kept) if self.args.resume => kept.resume(self.blocks).map_err(Failure::input)?,
+        let (first, mut best) = match &self.keeper {
+            Some(keeper) if self.args.common.resume => {
+                let kept = keeper.resume()?;
+                (kept.manifest.step, checkpoint::restore(&kept, self.blocks)?)
+            }
             _ => (0, None),
         };
         let mut solver = Solver::new(self.blocks, self.args);
@@ -103,6 +107,9 @@ impl Training<'_> {
             if enough {
                 break;
             }
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.finish()?;
         }
         if let Some(Best { learnt, factors }) = best {
             return Ok((learnt, Some(factors)));
@@ -170,16 +177,15 @@ impl Training<'_> {
         });
     }
 
-    fn keep(&self, epochs: u64, best: Option<&Best>) -> Result<(), Failure> {
-        let Some(checkpoints) = &self.checkpoints else {
+    fn keep(&mut self, epochs: u64, best: Option<&Best>) -> Result<(), Failure> {
+        let Some(keeper) = &mut self.keeper else {
             return Ok(());
         };
         if !epochs.is_multiple_of(self.args.checkpoint_every) && epochs != self.args.epochs {
             return Ok(());
         }
-        let failed = |error| Failure::world(format!("cannot keep a checkpoint: {error}"));
         self.blocks.recall(&self.executor)?;
-        checkpoints.save(self.blocks, epochs, best).map_err(failed)
+        keeper.keep(epochs, checkpoint::parts(self.blocks, best))
     }
 
     /// Remembers the best model by validation error; true if it was long ago.

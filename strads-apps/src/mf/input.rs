@@ -8,7 +8,9 @@ use super::blocks::{Data, Scale, Set};
 use super::grid::Triples;
 use super::options::Args;
 use super::split::set_aside;
+use crate::console::Console;
 use crate::failure::Failure;
+use crate::files::watched;
 
 /// Ratings by what they are for, with the names of users and items.
 ///
@@ -24,7 +26,7 @@ pub struct Input {
 }
 
 /// Reads what `args` name.
-pub fn read(args: &Args) -> Result<Input, Failure> {
+pub fn read(args: &Args, console: &mut Console) -> Result<Input, Failure> {
     let path = args
         .ratings
         .as_deref()
@@ -33,12 +35,20 @@ pub fn read(args: &Args) -> Result<Input, Failure> {
         threads: args.common.threads(),
         ..ReadOptions::default()
     };
-    let ratings = read_ratings(&Source::from(path), &options)?;
+    let watch = |progress| ReadOptions {
+        progress: Some(progress),
+        ..options.clone()
+    };
+    let ratings = watched(console, path, |progress| {
+        read_ratings(&Source::from(path), &watch(progress))
+    })?;
     let (mut users, mut items) = (ratings.user_ids.len(), ratings.item_ids.len());
     let mut test = Triples::default();
     if let Some(path) = &args.test {
         let source = Source::from(path.as_path());
-        let more = read_ratings_like(&source, &options, &ratings)?;
+        let more = watched(console, path, |progress| {
+            read_ratings_like(&source, &watch(progress), &ratings)
+        })?;
         (users, items) = (more.user_ids.len(), more.item_ids.len());
         test = Triples {
             users: more.users,

@@ -60,15 +60,9 @@ pub struct Args {
     /// Keep all factors at or above 0 (and so without biases and mean)
     #[arg(long)]
     pub non_negative: bool,
-    /// Keep checkpoints in this directory
-    #[arg(long, value_name = "DIR")]
-    pub checkpoint: Option<PathBuf>,
     /// Epochs between checkpoints
     #[arg(long, value_name = "N", default_value_t = 5, requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
     pub checkpoint_every: u64,
-    /// Continue from the newest checkpoint
-    #[arg(long, requires = "checkpoint")]
-    pub resume: bool,
     /// What all apps have.
     #[command(flatten)]
     pub common: Common,

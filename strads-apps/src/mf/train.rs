@@ -5,13 +5,13 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::blocks::{Blocks, Data, Shape};
-use super::checkpoint::Checkpoints;
 use super::epochs::{Learnt, Training};
 use super::grid::{Cut, Triples};
 use super::input::{self, Input};
 use super::model::Model;
 use super::options::Args;
 use super::rows::LINE;
+use crate::checkpoint::Keeper;
 use crate::failure::Failure;
 use crate::files::together;
 
@@ -50,7 +50,7 @@ pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
         data,
         user_ids,
         item_ids,
-    } = input::read(args)?;
+    } = input::read(args, &mut console)?;
     let seconds_read = began.elapsed().as_secs_f64();
     let [ratings, validation_ratings, test_ratings] = data.sets.each_ref().map(Triples::len);
     console.event(
@@ -69,15 +69,13 @@ pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
     );
 
     let began = Instant::now();
-    let checkpoints = args
-        .checkpoint
-        .as_deref()
-        .map(|directory| Checkpoints::new(directory, &description(args, &data)));
+    let keeper = args.common.checkpoint.as_deref();
+    let keeper = keeper.map(|directory| Keeper::new(directory, "mf", &description(args, &data)));
     let blocks = lay_out(args, data);
     let (learnt, best) = Training {
         args,
         blocks: &blocks,
-        checkpoints,
+        keeper,
         executor: place.executor.clone(),
         began,
         rows: (user_ids.len(), item_ids.len()),
@@ -137,7 +135,7 @@ fn lay_out(args: &Args, data: Data) -> Blocks {
     Blocks::new(data, scale, shape, args.common.threads())
 }
 
-/// What makes a training the same one: everything that its result depends on.
+/// What makes a training the same one, to go on with: whatever its result depends on but workers.
 fn description(args: &Args, data: &Data) -> String {
     let ratings = data.sets.each_ref().map(|set| {
         set.iter()
@@ -148,12 +146,11 @@ fn description(args: &Args, data: &Data) -> String {
             })
     });
     format!(
-        "{ratings:?} {} {} {} {:?} {} {:?} {:?} {} {} {}",
+        "{ratings:?} {} {} {} {:?} {:?} {:?} {} {} {}",
         args.rank,
         args.lambda,
         args.rate,
         args.solver,
-        args.workers(),
         args.schedule,
         args.order,
         args.biases(),

@@ -78,7 +78,7 @@ impl Lines {
         }
         Some(Figure {
             legend: self.legend(),
-            left: ticks(&up, 4),
+            left: ticks(&up, 5),
             below: ticks(&along, 4),
             title: self.title,
             up: self.up,

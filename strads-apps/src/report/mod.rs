@@ -5,8 +5,8 @@
 //! one of a thousand. The same figures make up the demo's report.
 
 mod environment;
-mod figure;
-mod lines;
+pub mod figure;
+pub mod lines;
 mod load;
 mod measures;
 pub mod page;

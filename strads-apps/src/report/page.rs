@@ -43,7 +43,11 @@ pub fn write(report: &Report, into: &mut impl Write) -> io::Result<()> {
     {
         let stretches = stretches(record);
         section(into, "Throughput", &throughput(report, record, &stretches))?;
-        section(into, "Schedule", &schedule(record, &stretches))?;
+        section(
+            into,
+            "Schedule",
+            &schedule(record, &stretches, variable(&settings.app)),
+        )?;
         section(into, "Load", &balance(record, &stretches))?;
         section(into, "Communication", &load::links(record))?;
     }
@@ -61,7 +65,8 @@ fn section(into: &mut impl Write, title: &str, figures: &str) -> io::Result<()> 
     }
     writeln!(
         into,
-        "<h2>{title}</h2>\n<div class=\"figures\">\n{figures}</div>"
+        "<h2>{title}</h2>\n<div class=\"figures\" id=\"{}\">\n{figures}</div>",
+        title.to_lowercase()
     )
 }
 
@@ -72,12 +77,9 @@ fn key_figures(report: &Report) -> String {
     if let Some(seconds) = done("seconds_train") {
         tiles.push((duration(seconds), "training"));
     }
-    if let (Some(read), Some(write)) = (done("seconds_read"), done("seconds_write")) {
-        tiles.push((
-            format!("{} + {}", duration(read), duration(write)),
-            "reading, writing",
-        ));
-    }
+    tiles.extend(done("seconds_read").map(|seconds| (duration(seconds), "reading")));
+    let written = done("seconds_write").filter(|&seconds| seconds >= 1e-3);
+    tiles.extend(written.map(|seconds| (duration(seconds), "writing")));
     if let Some(record) = &report.record {
         let totals = &record.totals;
         tiles.push((quantity(totals.rounds as f64), ended(record.ended)));
@@ -87,7 +89,7 @@ fn key_figures(report: &Report) -> String {
         }
         tiles.push((
             format!("{:.2}", totals.imbalance()),
-            "planned imbalance (1 is even)",
+            "imbalance (1 is even)",
         ));
         tiles.push((percent(totals.fullness()), "full rounds"));
         if totals.dropped > 0 {
@@ -124,6 +126,16 @@ fn unit(app: &str) -> &'static str {
         "lda" => "tokens sampled",
         "mf" => "ratings learnt from",
         _ => "updates",
+    }
+}
+
+/// What an app's schedule has as its variables.
+fn variable(app: &str) -> &'static str {
+    match app {
+        "lasso" | "logistic" | "mlr" => "feature",
+        "lda" => "block of words",
+        "mf" => "block of items",
+        _ => "variable",
     }
 }
 
@@ -243,8 +255,8 @@ fn time_spent(report: &Report, record: &Record, stretches: &[Stretch]) -> Figure
     }
 }
 
-fn schedule(record: &Record, stretches: &[Stretch]) -> String {
-    let variables = schedule::variables(record, stretches);
+fn schedule(record: &Record, stretches: &[Stretch], variable: &str) -> String {
+    let variables = schedule::variables(record, stretches, variable);
     let mut html = variables.map_or(String::new(), |figure| figure.html(true));
     html += &schedule::lanes(record, stretches).map_or(String::new(), |figure| figure.html(true));
     html + &fullness(record, stretches)

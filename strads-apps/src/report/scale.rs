@@ -93,9 +93,8 @@ fn round_step(rough: f64) -> f64 {
 
 /// A tick, with as many places as its step needs.
 fn label(value: f64, step: f64, largest: f64) -> String {
-    let unit = UNITS.iter().find(|(unit, _)| largest >= 10.0 * unit);
-    let (unit, suffix) = match unit {
-        Some(&(unit, suffix)) => (unit, suffix),
+    let (unit, suffix) = match unit(largest) {
+        Some(unit) => unit,
         None if largest < 1e-3 && value != 0.0 => return format!("{value:.0e}"),
         None => (1.0, ""),
     };
@@ -111,15 +110,19 @@ pub fn quantity(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return format!("{value:.0}");
     }
-    // From 9,995 on three digits no longer tell it from 10 k.
-    let unit = UNITS.iter().find(|(unit, _)| value.abs() >= 9.995 * unit);
-    let (unit, suffix) = unit.copied().unwrap_or((1.0, ""));
+    let (unit, suffix) = unit(value.abs()).unwrap_or((1.0, ""));
     let shown = value / unit;
     let places = (2.0 - shown.abs().log10().floor()).clamp(0.0, 6.0) as usize;
     if value.fract() == 0.0 && unit == 1.0 {
         return format!("{value}");
     }
     format!("{shown:.places$}{suffix}")
+}
+
+/// The unit that makes numbers up to `largest` short; four digits are read as they are.
+fn unit(largest: f64) -> Option<(f64, &'static str)> {
+    let fits = |(unit, _): &&(f64, &str)| largest >= if *unit == 1e3 { 9995.0 } else { *unit };
+    UNITS.iter().find(fits).copied()
 }
 
 /// The unit in which `longest` seconds are read best: its name, and how many are in a second.

@@ -19,7 +19,7 @@ pub const COLOURS: usize = 8;
 const SHADES: usize = 5;
 
 /// Which variables were updated in which round, and by whom. None if no plan names variables.
-pub fn variables(record: &Record, stretches: &[Stretch]) -> Option<Figure> {
+pub fn variables(record: &Record, stretches: &[Stretch], variable: &str) -> Option<Figure> {
     let end = |round: &RoundRecord| {
         let writes = round.sent.iter().flat_map(|sent| &sent.writes);
         writes.map(|range| range.end).max().unwrap_or(0)
@@ -58,9 +58,9 @@ pub fn variables(record: &Record, stretches: &[Stretch]) -> Option<Figure> {
     };
     Some(Figure {
         title: "Who updated what when".to_owned(),
-        up: "variable".to_owned(),
+        up: variable.to_owned(),
         along: "round".to_owned(),
-        left: ticks(&Scale::between(0.0, all as f64), 4),
+        left: row_ticks(all),
         below: round_ticks(record, stretches),
         legend: (0..workers)
             .map(|worker| (format!("w{worker}"), format!("worker {worker}")))
@@ -80,17 +80,23 @@ pub fn lanes(record: &Record, stretches: &[Stretch]) -> Option<Figure> {
     let rows = record.workers.min(LANES);
     let group = record.workers.div_ceil(rows);
     let rows = record.workers.div_ceil(group);
+    let busy = |stretch: &Stretch, row: usize| {
+        let workers = row * group..((row + 1) * group).min(record.workers);
+        let count = workers.len() as f64;
+        workers.map(|worker| stretch.busy(worker)).sum::<f64>() / count
+    };
+    let shares: Vec<Vec<f64>> = stretches
+        .iter()
+        .map(|stretch| (0..rows).map(|row| busy(stretch, row)).collect())
+        .collect();
+    // Workers that take turns on fewer threads are never busy all the time.
+    let most = shares.iter().flatten().copied().fold(0.0, f64::max);
     let mut cells = BTreeMap::new();
-    for (column, stretch) in stretches.iter().enumerate() {
-        for row in 0..rows {
-            let workers = row * group..((row + 1) * group).min(record.workers);
-            let count = workers.len() as f64;
-            let busy = workers.map(|worker| stretch.busy(worker)).sum::<f64>() / count;
-            let shade = (busy * SHADES as f64).ceil() as usize;
-            if shade > 0 {
-                let kept: &mut Vec<_> = cells.entry(shade.min(SHADES)).or_default();
-                kept.push((column, rows - 1 - row));
-            }
+    for (column, shares) in shares.iter().enumerate() {
+        for (row, share) in shares.iter().enumerate().filter(|(_, share)| **share > 0.0) {
+            let shade = (share / most * SHADES as f64).ceil() as usize;
+            let kept: &mut Vec<_> = cells.entry(shade.clamp(1, SHADES)).or_default();
+            kept.push((column, rows - 1 - row));
         }
     }
     let mut drawing = String::new();
@@ -108,7 +114,7 @@ pub fn lanes(record: &Record, stretches: &[Stretch]) -> Option<Figure> {
         let middle = (row as f64 + 0.5) / rows as f64;
         (middle, (row * group).to_string())
     };
-    let upto = |shade: usize| format!("≤ {} %", 100 * shade / SHADES);
+    let upto = |shade: usize| format!("≤ {:.0} %", 100.0 * most * shade as f64 / SHADES as f64);
     Some(Figure {
         title: "Who was busy when".to_owned(),
         up: "worker".to_owned(),
@@ -121,6 +127,15 @@ pub fn lanes(record: &Record, stretches: &[Stretch]) -> Option<Figure> {
         note: "The part of a round's time that a worker computed.".to_owned(),
         drawing,
     })
+}
+
+/// Ticks over rows that stand for `all` variables: few of them are counted, many are measured.
+fn row_ticks(all: usize) -> Vec<(f64, String)> {
+    if all <= 12 {
+        let middle = |at: usize| ((at as f64 + 0.5) / all as f64, at.to_string());
+        return (0..all).map(middle).collect();
+    }
+    ticks(&Scale::between(0.0, all as f64), 4)
 }
 
 /// Ticks over columns that stand for all rounds of `record`.

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod config;
 mod contract;
+mod face;
 mod generate;
 mod hostile;
+mod messages;
 mod readme;
 mod runner;

@@ -9,7 +9,8 @@ use strads_common::hostfile::{self, Host, Hostfile};
 use strads_common::members::{Member, Members};
 
 use super::Outcome;
-use super::watch::Loss;
+use super::watch::{Loss, OWN_WORDS};
+use crate::cluster::check::answer::own_system;
 use crate::cluster::job::{Job, Purpose, Ready, VERSION};
 use crate::cluster::ssh::{self, Brought, Program};
 use crate::cluster::{Options, secret_file};
@@ -35,6 +36,8 @@ pub struct Planned {
     pub jobs: Vec<Job>,
     /// What the hosts must be, if this program is copied there.
     pub system: Option<String>,
+    /// By rank: what people call them.
+    pub labels: Vec<String>,
     hosts: Vec<Host>,
     secret: Secret,
     ssh: String,
@@ -71,23 +74,13 @@ impl Planned {
         Ok(Planned {
             jobs: hosts.iter().map(job).collect(),
             system: copies.then(own_system),
+            labels: hostfile.labels(),
             starts,
             hosts,
             secret,
             ssh: options.ssh.clone(),
             brought,
         })
-    }
-
-    /// What people call the node of this rank; several on one host have numbers.
-    pub fn name(&self, rank: usize) -> String {
-        let name = &self.hosts[rank].name;
-        let same = |host: &&Host| host.name == *name;
-        if self.hosts.iter().filter(same).count() == 1 {
-            return name.clone();
-        }
-        let before = self.hosts[..rank].iter().filter(same).count();
-        format!("{name}#{}", before + 1)
     }
 
     /// The command that starts the node of this rank.
@@ -117,7 +110,9 @@ impl Planned {
     pub fn explain(&self, rank: usize, loss: &Loss) -> String {
         let host = &self.hosts[rank];
         let advice = match (loss, &self.starts[rank]) {
-            (Loss::NotStarted(said), Start::Ssh) => ssh::advice(host, said),
+            (Loss::NotStarted(said), Start::Ssh) if !said.contains(OWN_WORDS) => {
+                ssh::advice(host, said)
+            }
             (Loss::System(_), _) => {
                 format!("Build strads on {} and give --node-program PATH", host.name)
             }
@@ -142,7 +137,7 @@ impl Planned {
         let member = |(rank, outcome): (usize, &Outcome)| {
             let ready = outcome.as_ref().ok()?;
             Some(Member {
-                name: self.name(rank),
+                name: self.labels[rank].clone(),
                 address: ready.address,
                 workers: ready.workers,
             })
@@ -220,11 +215,4 @@ fn resolved(name: &str, port: u16) -> Vec<SocketAddr> {
     let found = (name, port).to_socket_addrs();
     // A name that only ssh knows, by its configuration, is none here.
     found.map(Iterator::collect).unwrap_or_default()
-}
-
-/// What `uname -sm` says here.
-fn own_system() -> String {
-    let own = rustix::system::uname();
-    let (system, machine) = (own.sysname(), own.machine());
-    format!("{} {}", system.to_string_lossy(), machine.to_string_lossy())
 }

@@ -227,11 +227,7 @@ impl fmt::Display for Loss {
             Loss::NotStarted(said) if said.is_empty() => {
                 f.write_str("no node was started, and nothing said why")
             }
-            Loss::NotStarted(said) => {
-                // The last line is the reason; those before it are greetings and warnings.
-                let reason = said.lines().rev().find(|line| !line.trim().is_empty());
-                f.write_str(reason.unwrap_or("no node was started").trim())
-            }
+            Loss::NotStarted(said) => f.write_str(reason(said)),
             Loss::Silent(silent) => {
                 write!(f, "no sign of life for {:.0} s", silent.as_secs_f64())
             }
@@ -244,6 +240,20 @@ impl fmt::Display for Loss {
         }
     }
 }
+
+/// The reason in what a host said: what a node says of itself, or else the last line; those before
+/// it are greetings and warnings.
+fn reason(said: &str) -> &str {
+    if let Some((_, own)) = said.split_once(OWN_WORDS) {
+        return own.trim_end();
+    }
+    let mut lines = said.lines().map(str::trim);
+    let last = lines.rfind(|line| !line.is_empty());
+    last.unwrap_or("no node was started")
+}
+
+/// How a node begins to say why it fails; what to do about it is in there too.
+pub const OWN_WORDS: &str = "strads: ";
 
 #[cfg(test)]
 mod tests {

@@ -1,13 +1,14 @@
 //! The inner process of a node: it listens on the host's address, and does what the job is for.
 
 use std::io::{self, Read};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::thread;
 
 use strads::cluster::{Timing, serve};
 use strads_common::auth::Secret;
 
 use super::vigil::read_job;
+use crate::cluster::check::answer;
 use crate::cluster::job::{Job, Purpose, Ready, Said, VERSION};
 use crate::cluster::place::programs;
 use crate::failure::Failure;
@@ -48,24 +49,29 @@ pub fn by_hand(address: SocketAddr, secret: Secret, workers: Option<usize>) -> R
 }
 
 /// Does what the job is for, until the process ends.
-fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), Failure> {
-    match purpose {
-        Purpose::Train | Purpose::Check => {
-            let served = serve(listener, secret, programs(), Timing::default());
-            served.map_err(Failure::world)
-        }
-    }
+pub fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), Failure> {
+    let served = match purpose {
+        Purpose::Check => answer::serve(listener, secret),
+        Purpose::Train => serve(listener, secret, programs(), Timing::default()),
+    };
+    served.map_err(Failure::world)
 }
 
 /// How many workers a host has if nobody says.
-fn cores() -> usize {
+pub fn cores() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The address by which an ssh client has reached this host: names may be known to ssh alone.
+fn reached_at() -> Option<IpAddr> {
+    let connection = std::env::var("SSH_CONNECTION").ok()?;
+    connection.split(' ').nth(2)?.parse().ok()
 }
 
 /// Listens on the first of the job's addresses that this host has.
 fn listen(job: &Job) -> Result<TcpListener, Failure> {
     let mut refusals = Vec::new();
-    for &address in &job.listen {
+    for address in job.listen.iter().copied().chain(reached_at()) {
         match TcpListener::bind((address, job.port)) {
             Ok(listener) => return Ok(listener),
             Err(error) => refusals.push(format!("{address} port {}: {error}", job.port)),

@@ -1,0 +1,163 @@
+//! Examples by rows, in single precision, each with a class.
+//!
+//! Behind its features every example has a 1, whose weights are the bias: one matrix holds the
+//! whole model.
+
+use bosen::factors::Rows;
+use strads_datasets::{Labelled, Matrix};
+
+use crate::failure::Failure;
+
+/// The examples of a training or a test.
+#[derive(Debug)]
+pub struct Examples {
+    features: Features,
+    /// Rows of the parameter matrix: features and the 1 behind them.
+    pub rows: usize,
+    /// The number of each example's class.
+    pub labels: Vec<u32>,
+}
+
+#[derive(Debug)]
+enum Features {
+    /// Example after example.
+    Dense(Vec<f32>),
+    /// The entries of example i are those before `ends[i]`.
+    Sparse {
+        ends: Vec<usize>,
+        rows: Vec<u32>,
+        values: Vec<f32>,
+    },
+}
+
+impl Examples {
+    /// Examples with the classes `labels`.
+    pub fn new(matrix: &Matrix, labels: Vec<u32>) -> Self {
+        let rows = matrix.columns() + 1;
+        let features = match matrix {
+            Matrix::Dense(array) => {
+                let mut values = Vec::with_capacity(array.nrows() * rows);
+                for example in array.rows() {
+                    values.extend(example.iter().map(|&x| x as f32));
+                    values.push(1.0);
+                }
+                Features::Dense(values)
+            }
+            Matrix::Sparse(csc) => {
+                let csr = csc.to_csr();
+                let (mut ends, mut named, mut values) = (Vec::new(), Vec::new(), Vec::new());
+                for example in csr.outer_iterator() {
+                    named.extend(example.indices());
+                    values.extend(example.data().iter().map(|&x| x as f32));
+                    named.push(rows as u32 - 1);
+                    values.push(1.0);
+                    ends.push(named.len());
+                }
+                Features::Sparse {
+                    ends,
+                    rows: named,
+                    values,
+                }
+            }
+        };
+        Self {
+            features,
+            rows,
+            labels,
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match &self.features {
+            Features::Dense(values) => values.len() / self.rows,
+            Features::Sparse { ends, .. } => ends.len(),
+        }
+    }
+
+    /// The share of entries that are stored.
+    pub fn density(&self) -> f64 {
+        match &self.features {
+            Features::Dense(_) => 1.0,
+            Features::Sparse { rows, .. } => {
+                rows.len() as f64 / (self.len().max(1) * self.rows) as f64
+            }
+        }
+    }
+
+    /// The mean of ‖x‖², the 1 included.
+    pub fn mean_square(&self) -> f64 {
+        let (Features::Dense(values) | Features::Sparse { values, .. }) = &self.features;
+        let sum: f64 = values.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+        sum / self.len().max(1) as f64
+    }
+
+    /// Some examples, in this order.
+    pub fn gather(&self, which: &[usize]) -> Rows<'static> {
+        match &self.features {
+            Features::Dense(values) => {
+                let example = |&at: &usize| &values[at * self.rows..(at + 1) * self.rows];
+                Rows::All(
+                    which
+                        .iter()
+                        .flat_map(example)
+                        .copied()
+                        .collect::<Vec<_>>()
+                        .into(),
+                )
+            }
+            Features::Sparse { ends, rows, values } => {
+                let (mut to, mut named, mut entries) = (Vec::new(), Vec::new(), Vec::new());
+                for &at in which {
+                    let range = at.checked_sub(1).map_or(0, |before| ends[before])..ends[at];
+                    named.extend_from_slice(&rows[range.clone()]);
+                    entries.extend_from_slice(&values[range]);
+                    to.push(named.len() as u32);
+                }
+                Rows::Some {
+                    ends: to.into(),
+                    rows: named.into(),
+                    values: entries.into(),
+                }
+            }
+        }
+    }
+}
+
+/// The different values of `target`, ascending, and which of them each example has.
+pub fn classes(target: &[f64]) -> Result<(Vec<f64>, Vec<u32>), Failure> {
+    let mut classes = target.to_vec();
+    classes.sort_by(f64::total_cmp);
+    classes.dedup();
+    // A regression's target would make a class of every example.
+    const MOST: usize = 1 << 20;
+    if classes.len() < 2
+        || classes.len() > MOST
+        || 2 * classes.len() > target.len().max(2) + classes.len()
+    {
+        return Err(Failure::input(format!(
+            "there are {} different targets for {} examples, so they are no classes\n\
+             `strads lasso` is for targets that are amounts",
+            classes.len(),
+            target.len()
+        )));
+    }
+    let number = |y: &f64| classes.partition_point(|class| class < y) as u32;
+    let labels = target.iter().map(number).collect();
+    Ok((classes, labels))
+}
+
+/// Examples whose target has to be one of `classes`.
+pub fn known(data: &Labelled, classes: &[f64], target: &[f64]) -> Result<Examples, Failure> {
+    let number = |y: &f64| {
+        let found = classes.binary_search_by(|class| class.total_cmp(y));
+        found.map(|number| number as u32).map_err(|_| {
+            Failure::input(format!(
+                "the model has no class {y}\nit has {} others",
+                classes.len()
+            ))
+        })
+    };
+    let labels = target.iter().map(number).collect::<Result<_, _>>()?;
+    Ok(Examples::new(&data.features, labels))
+}

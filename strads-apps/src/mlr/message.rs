@@ -1,0 +1,56 @@
+//! What is said in the course of a training, as JSON events.
+
+use serde::Serialize;
+
+/// Before the first step.
+#[derive(Serialize)]
+pub struct Started {
+    /// Examples.
+    pub rows: usize,
+    /// Features.
+    pub features: usize,
+    /// Classes.
+    pub classes: usize,
+    /// Workers, in all processes.
+    pub workers: u32,
+    /// Threads of this process.
+    pub threads: usize,
+    /// Steps of the whole training.
+    pub steps: usize,
+    /// Seconds of reading.
+    pub seconds_read: f64,
+}
+
+/// After an epoch.
+#[derive(Serialize)]
+pub struct Progress {
+    /// Since training began.
+    pub seconds: f64,
+    /// Epochs that are over.
+    pub epoch: u64,
+    /// The mean loss of the first worker's examples, each as it was when it was learnt from.
+    pub loss: f64,
+}
+
+/// At the end.
+#[derive(Serialize)]
+pub struct Finished {
+    /// Seconds of reading.
+    pub seconds_read: f64,
+    /// Seconds of training.
+    pub seconds_train: f64,
+    /// Seconds of writing.
+    pub seconds_write: f64,
+    /// The mean loss of all examples, without the penalty.
+    pub train_loss: f64,
+    /// The share of examples whose class is the likeliest one.
+    pub train_accuracy: f64,
+    /// Steps done in this run.
+    pub steps: usize,
+    /// Seconds of training for each of them.
+    pub seconds_per_step: f64,
+    /// The greatest difference between replicas before they were made equal; 0 if they were.
+    pub replicas_apart: f32,
+    /// What this process sent to others, in bytes, where it has others.
+    pub sent_bytes: Option<u64>,
+}
