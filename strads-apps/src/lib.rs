@@ -2,6 +2,7 @@
 
 pub mod archive;
 pub mod bosen_bench;
+pub mod checkpoint;
 pub mod cli;
 pub mod cluster;
 pub mod console;

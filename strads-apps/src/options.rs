@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use strads::Executor;
 
+use crate::cluster;
+use crate::cluster::place::Place;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::report::{Report, Settings};
@@ -30,6 +32,15 @@ pub struct Common {
     /// Write a report of the run: one HTML file with figures, which needs no network
     #[arg(long, value_name = "FILE.html", value_hint = clap::ValueHint::FilePath)]
     pub report: Option<PathBuf>,
+    /// Keep checkpoints in this directory: what `strads resume` goes on from
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: Option<PathBuf>,
+    /// Go on from the newest checkpoint
+    #[arg(long, requires = "checkpoint")]
+    pub resume: bool,
+    /// Other hosts to run on.
+    #[command(flatten)]
+    pub cluster: cluster::Options,
     /// All options as they were told, for the report.
     #[arg(skip)]
     pub settings: Settings,
@@ -64,9 +75,14 @@ impl Common {
         }
     }
 
-    /// Where programs run.
+    /// The threads of this process, for what is not worth sending away.
     pub fn executor(&self) -> Executor {
         Executor::Threads(self.threads())
+    }
+
+    /// Where programs run: here, or on the hosts that were named.
+    pub fn place(&self) -> Result<Place, Failure> {
+        Place::new(&self.cluster, self.threads())
     }
 
     /// Where the app says what it does.

@@ -389,6 +389,37 @@ macro_rules! travel_by_fields {
     )+};
 }
 
+/// Makes enums travel by a number for each variant:
+/// `travel_by_variants!(Shape { 0 => Dot, 1 => Circle(radius), 2 => Line { from, to } });`
+#[macro_export]
+macro_rules! travel_by_variants {
+    ($name:ident { $($tag:literal => $variant:ident $(($($item:ident),+))? $({ $($field:ident),+ $(,)? })?),+ $(,)? }) => {
+        impl $crate::cluster::Travel for $name {
+            fn pack(&self, out: &mut $crate::cluster::Packer<'_>) {
+                match self {
+                    $(Self::$variant $(($($item),+))? $({ $($field),+ })? => {
+                        $crate::cluster::Travel::pack(&($tag as u8), out);
+                        $($($crate::cluster::Travel::pack($item, out);)+)?
+                        $($($crate::cluster::Travel::pack($field, out);)+)?
+                    })+
+                }
+            }
+            fn unpack(
+                from: &mut $crate::cluster::Unpacker<'_>,
+            ) -> Result<Self, $crate::cluster::Malformed> {
+                Ok(match <u8 as $crate::cluster::Travel>::unpack(from)? {
+                    $($tag => {
+                        $($(let $item = $crate::cluster::Travel::unpack(from)?;)+)?
+                        $($(let $field = $crate::cluster::Travel::unpack(from)?;)+)?
+                        Self::$variant $(($($item),+))? $({ $($field),+ })?
+                    })+
+                    _ => return Err($crate::cluster::Malformed(concat!("a ", stringify!($name)))),
+                })
+            }
+        }
+    };
+}
+
 travel_as_bytes!(u8, u16, u32, u64, i8, i16, i32, i64, f32, f64);
 
 impl Travel for usize {

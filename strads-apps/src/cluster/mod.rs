@@ -9,6 +9,7 @@ pub mod handed;
 pub mod job;
 pub mod launch;
 pub mod node;
+pub mod place;
 pub mod secret_file;
 mod ssh;
 pub mod talk;

@@ -9,6 +9,7 @@ use super::heldout::Source as Held;
 use super::infer::Infer;
 use super::sampler::Choice;
 use super::text::Pruning;
+use crate::cluster::place::Place;
 use crate::failure::Failure;
 use crate::options::Common;
 
@@ -71,12 +72,6 @@ pub struct Args {
     /// learnt from
     #[arg(long, value_name = "FILE|SHARE")]
     pub heldout: Option<Held>,
-    /// Keep the state in this directory each time it is measured
-    #[arg(long, value_name = "DIR")]
-    pub checkpoint: Option<PathBuf>,
-    /// Go on from the checkpoint
-    #[arg(long, requires = "checkpoint")]
-    pub resume: bool,
     /// Options of all apps.
     #[command(flatten)]
     pub common: Common,
@@ -114,6 +109,16 @@ impl Args {
     pub fn workers(&self) -> usize {
         self.workers
             .map_or_else(|| self.common.threads(), usize::from)
+    }
+
+    /// The same, with a worker for each seat of `place` if nobody says how many.
+    pub fn on(&self, place: &Place) -> Self {
+        let seats = place.is_cluster().then_some(place.workers);
+        let seats = seats.and_then(|seats| u16::try_from(seats).ok());
+        Self {
+            workers: self.workers.or(seats),
+            ..self.clone()
+        }
     }
 
     /// α, β and V, if they make sense.

@@ -79,3 +79,5 @@ pub fn length_growth(prior: f64, width: usize) -> impl Fn(u32) -> Census {
         slope: digamma(base + f64::from(length)) - slope,
     }
 }
+
+strads::travel_by_fields!(Census { log_gamma, slope } Side { counts, lengths });

@@ -4,6 +4,8 @@
 //! can ever occur (`min(tokens, topics)`), so that sampling never allocates. Where topics are few,
 //! documents keep a count for each of them instead: then nothing has to be looked for.
 
+use strads::cluster::{Malformed, Packer, Travel, Unpacker};
+
 use super::wide::{LANES, Wide};
 
 /// What no token has as its topic.
@@ -301,5 +303,45 @@ impl SparseRows {
             }
         }
         None
+    }
+}
+
+strads::travel_by_variants!(DocumentCounts { 0 => Dense(rows), 1 => Sparse(rows) });
+strads::travel_by_fields!(
+    Chunk { topics, counts }
+    DenseRows { nodes, counts }
+    SparseRows { starts, taken, chunks }
+);
+
+/// Places that are free do not travel.
+impl Travel for WordCounts {
+    fn pack(&self, out: &mut Packer<'_>) {
+        self.starts.pack(out);
+        self.taken.pack(out);
+        let rows = (0..self.len()).flat_map(|word| self.row(word));
+        let flat: Vec<u32> = rows.flat_map(|&(topic, count)| [topic, count]).collect();
+        flat.pack(out);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, Malformed> {
+        let (starts, taken, flat) = <(Vec<usize>, Vec<u32>, Vec<u32>)>::unpack(from)?;
+        let wrong = Malformed("counts of words");
+        let mut places = vec![(0, 0); *starts.last().ok_or(wrong)?];
+        let mut rest = flat.chunks_exact(2).map(|pair| (pair[0], pair[1]));
+        if starts.len() != taken.len() + 1 {
+            return Err(wrong);
+        }
+        for (room, &taken) in starts.windows(2).zip(&taken) {
+            let room = places.get_mut(room[0]..room[1]).ok_or(wrong)?;
+            let row = room.get_mut(..taken as usize).ok_or(wrong)?;
+            for place in row {
+                *place = rest.next().ok_or(wrong)?;
+            }
+        }
+        Ok(Self {
+            starts,
+            taken,
+            places,
+        })
     }
 }

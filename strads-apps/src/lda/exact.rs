@@ -9,6 +9,7 @@
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use strads::cluster::{Malformed, Packer, Travel, Unpacker};
 use strads_common::random::Stream;
 
 use super::counts::{
@@ -405,4 +406,17 @@ fn mass_sparse<W: Wide>(wide: W, desk: &mut Desk, row: &[Chunk]) -> f32 {
     let nobody = (NO_TOPIC, 0.0);
     let of_lanes = weigh_row(wide, row, desk.phi.leaves(), nobody, &mut desk.masses);
     wide.sum(of_lanes) + desk.prior.alpha * desk.phi.total()
+}
+
+strads::travel_by_fields!(Prior { alpha, beta, words });
+
+/// Nothing on a desk outlives a round, so only its measures travel.
+impl Travel for Desk {
+    fn pack(&self, out: &mut Packer<'_>) {
+        (self.totals.len(), self.dense).pack(out);
+    }
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, Malformed> {
+        let (topics, dense) = Travel::unpack(from)?;
+        Ok(Self::new(topics, dense))
+    }
 }

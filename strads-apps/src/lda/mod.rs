@@ -32,6 +32,7 @@ mod weights;
 mod wide;
 
 pub use args::Args;
+pub use program::Lda;
 
 use crate::failure::Failure;
 use args::Action;

@@ -4,6 +4,7 @@
 //! permutation (four more) says where each document has its own. Documents are visited in the order in
 //! which words have their tokens, so that the places of neighbouring documents are neighbours.
 
+use strads::cluster::{Malformed, Packer, Travel, Unpacker};
 use strads_common::random::Stream;
 
 use super::exact::Prior;
@@ -216,4 +217,30 @@ fn order(cells: &[Cell], lengths: &[u32]) -> Vec<u32> {
         *end += 1;
     }
     order
+}
+
+strads::travel_by_variants!(Moves { 0 => Few(tokens), 1 => Many(tokens) });
+
+/// Nothing that a visitor has outlives a sweep, so only its measures travel.
+impl<T: Packed + Travel> Travel for Tokens<T> {
+    fn pack(&self, out: &mut Packer<'_>) {
+        self.tokens.pack(out);
+        self.begins.pack(out);
+        self.order.pack(out);
+        self.gathered.len().pack(out);
+        self.before.pack(out);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, Malformed> {
+        let (tokens, begins, order) = Travel::unpack(from)?;
+        let (longest, before): (usize, Vec<u32>) = Travel::unpack(from)?;
+        Ok(Self {
+            tokens,
+            begins,
+            order,
+            gathered: vec![<T as Packed>::pack(0, 0, 0); longest],
+            visitor: Visitor::new(before.len()),
+            before,
+        })
+    }
 }

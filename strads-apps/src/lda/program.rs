@@ -9,8 +9,9 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use strads::cluster::{Passport, Remote};
 use strads::policy::Rotation;
-use strads::{Lender, Loan, Moved, Plan, Program, Round, Shares};
+use strads::{Error, Executor, Lender, Loan, Moved, Plan, Program, Round, Shares};
 use strads_datasets::Corpus;
 
 use super::census::{Census, Side, length_growth};
@@ -224,6 +225,11 @@ impl Lda {
         }
     }
 
+    /// Brings the counts home, to be looked at.
+    pub fn recall(&self, executor: &Executor) -> Result<(), Error> {
+        executor.recall(&self.lender)
+    }
+
     /// The topics of words as they are, to be held still.
     pub fn held_still(&self) -> Topics {
         let mut rows = vec![Vec::new(); self.prior.words];
@@ -323,6 +329,10 @@ impl Lda {
     }
 }
 
+impl Remote for Lda {
+    const NAME: &'static str = "lda";
+}
+
 impl Program for Lda {
     type Shard = Shard;
     type Task = Task;
@@ -374,6 +384,10 @@ impl Program for Lda {
             }
             None => on_documents(shard, &shared, prior, what),
         }
+    }
+
+    fn passport() -> Option<Passport<Self>> {
+        Some(Passport::new())
     }
 
     fn pull(&mut self, shares: Shares<Self>) -> Moved {
@@ -540,3 +554,17 @@ pub fn prepare(
     let lda = Lda::new(Arc::new(layout), &shards, prior, topics, seed);
     (lda, shards)
 }
+
+strads::travel_by_fields!(
+    Measured { predictive, documents, words }
+    Task { loan, shared, prior, what }
+);
+strads::travel_by_variants!(What {
+    0 => Sample(random),
+    1 => Visit { random, first, last },
+    2 => Measure { with_rows },
+});
+strads::travel_by_variants!(Share {
+    0 => Sampled { changes, tokens },
+    1 => Measured(measured),
+});

@@ -388,3 +388,9 @@ pub fn sparse(row: &[u32]) -> impl Iterator<Item = (u32, u32)> + '_ {
         .zip(row.iter().copied())
         .filter(|&(_, count)| count > 0)
 }
+
+strads::travel_by_fields!(
+    Shard { cells, lengths, rows, desk, moves }
+    Cell { starts, documents, topics }
+    Random { seed, number }
+);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 use strads::record::Totals;
-use strads::{Run, Stop, Verdict};
+use strads::{Executor, Run, Stop, Verdict};
 use strads_datasets::{Corpus, ReadOptions, Source, read_corpus};
 
 use super::args::Args;
@@ -16,6 +16,7 @@ use super::sampler::Sampler;
 use super::shard::Shard;
 use super::text::{Pruning, prune};
 use super::{checkpoint, coherence, model};
+use crate::checkpoint::Keeper;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::files::{together, watched};
@@ -75,6 +76,8 @@ struct Training<'a> {
     lda: Lda,
     shards: Vec<Shard>,
     heldout: Option<Heldout>,
+    executor: Executor,
+    keeper: Option<Keeper>,
     /// Sampling only.
     seconds: f64,
     seconds_measure: f64,
@@ -83,10 +86,12 @@ struct Training<'a> {
 /// Runs the command.
 pub fn train(args: &Args) -> Result<(), Failure> {
     let mut console = args.common.console();
+    let place = args.common.place()?;
+    let args = &args.on(&place);
     let began = Instant::now();
     let (corpus, heldout) = read(args, &mut console)?;
     let seconds_read = began.elapsed().as_secs_f64();
-    let mut training = Training::new(args, &corpus, heldout)?;
+    let mut training = Training::new(args, &corpus, heldout, place.executor.clone())?;
     console.event("start", training.start(seconds_read));
     if training.corpus.tokens() < u64::from(args.topics()) {
         console.note("there are more topics than tokens: most topics will stay empty");
@@ -112,6 +117,10 @@ pub fn train(args: &Args) -> Result<(), Failure> {
     }
     let Training { lda, shards, .. } = &mut training;
     lda.sample_by(Sampler::Exact, shards);
+    lda.recall(&place.executor)?;
+    if let Some(keeper) = &mut training.keeper {
+        keeper.finish()?;
+    }
     let npmi = coherence::npmi(&corpus, &model::top_words(&training.lda));
     let writing = Instant::now();
     if let Some(directory) = &args.common.out {
@@ -190,26 +199,32 @@ fn read_pruned(
 }
 
 impl<'a> Training<'a> {
-    fn new(args: &'a Args, corpus: &'a Corpus, heldout: Option<Heldout>) -> Result<Self, Failure> {
+    fn new(
+        args: &'a Args,
+        corpus: &'a Corpus,
+        heldout: Option<Heldout>,
+        executor: Executor,
+    ) -> Result<Self, Failure> {
         let mut prior = args.prior(corpus)?;
         let (topics, seed) = (args.topics() as usize, args.common.seed);
-        let stored = match &args.checkpoint {
-            Some(directory) if args.resume => {
-                Some(checkpoint::load(directory, corpus.tokens(), topics)?)
+        let job = checkpoint::job(corpus, topics, seed);
+        let keeper = args.common.checkpoint.as_deref();
+        let keeper = keeper.map(|directory| Keeper::new(directory, "lda", &job));
+        let stored = match &keeper {
+            Some(keeper) if args.common.resume => {
+                let kept = keeper.resume()?;
+                Some(checkpoint::state(&kept, corpus.tokens(), topics)?)
             }
             _ => None,
         };
-        let given = stored.as_ref().map(|(_, given)| given.as_slice());
-        if let Some((header, _)) = &stored {
-            (prior.alpha, prior.beta) = (
-                f32::from_bits(header.prior.0),
-                f32::from_bits(header.prior.1),
-            );
+        let given = stored.as_ref().map(|state| state.topics.as_slice());
+        if let Some(state) = &stored {
+            prior = state.prior;
         }
         let (mut lda, shards) =
             program::prepare(corpus, args.workers(), prior, topics, seed, given);
-        if let Some((header, _)) = &stored {
-            lda.resume_after(header.sweeps);
+        if let Some(state) = &stored {
+            lda.resume_after(state.sweeps);
         }
         Ok(Self {
             args,
@@ -217,6 +232,8 @@ impl<'a> Training<'a> {
             lda,
             shards,
             heldout,
+            executor,
+            keeper,
             seconds: 0.0,
             seconds_measure: 0.0,
         })
@@ -266,6 +283,7 @@ impl<'a> Training<'a> {
             corpus,
             lda,
             shards,
+            executor,
             ..
         } = self;
         let mean_length = lda.tokens() as f64 / corpus.documents() as f64;
@@ -280,7 +298,7 @@ impl<'a> Training<'a> {
             .seed(args.common.seed)
             .until(Stop::after_rounds(rounds));
         let began = Instant::now();
-        let record = run.observed(&args.common.executor(), lda, shards, |lda, _| {
+        let record = run.observed(executor, lda, shards, |lda, _| {
             let sampled = lda.sweeps() - begun;
             console.progress(|| {
                 let speed = (sampled * lda.tokens()) as f64 / began.elapsed().as_secs_f64();
@@ -312,11 +330,7 @@ impl<'a> Training<'a> {
         });
         let rounds = self.lda.measure();
         let run = Run::new().until(Stop::after_rounds(rounds));
-        run.on(
-            &self.args.common.executor(),
-            &mut self.lda,
-            &mut self.shards,
-        )?;
+        run.on(&self.executor, &mut self.lda, &mut self.shards)?;
         let measured = self.lda.measured();
         let heldout_perplexity = self.heldout_perplexity()?;
         if let Some(counted) = put_aside {
@@ -354,6 +368,7 @@ impl<'a> Training<'a> {
         let Some(heldout) = &self.heldout else {
             return Ok(None);
         };
+        self.lda.recall(&self.executor)?;
         let topics = Arc::new(self.lda.held_still());
         let common = &self.args.common;
         let (executor, workers) = (common.executor(), common.threads());
@@ -393,19 +408,12 @@ impl<'a> Training<'a> {
 
     /// Writes a checkpoint and goes on as a resumed run would.
     fn keep(&mut self) -> Result<(), Failure> {
-        let Some(directory) = &self.args.checkpoint else {
+        let Some(keeper) = &mut self.keeper else {
             return Ok(());
         };
-        let seed = self.args.common.seed;
         self.shards.iter_mut().for_each(Shard::show_topics);
-        checkpoint::save(directory, self.corpus, &self.lda, &self.shards, seed).map_err(
-            |error| {
-                Failure::world(format!(
-                    "{}: cannot write a checkpoint: {error}",
-                    directory.display()
-                ))
-            },
-        )?;
+        let parts = checkpoint::parts(self.corpus, &self.lda, &self.shards);
+        keeper.keep(self.lda.sweeps(), parts)?;
         self.shards.iter_mut().for_each(Shard::recount);
         self.lda.recount(&self.shards);
         if self.shards[0].moves.is_some() {

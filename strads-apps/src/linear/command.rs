@@ -14,6 +14,8 @@ use super::grid::Grid;
 use super::loss::Loss;
 use super::model;
 use super::program::{Settings, SparseRegression, Standing};
+use crate::checkpoint::Keeper;
+use crate::cluster::place::Place;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::files::{together, watched};
@@ -56,6 +58,9 @@ pub struct Args {
     /// Stop when the duality gap is this share of the null model's objective
     #[arg(long, value_name = "T", default_value_t = 1e-6, value_parser = positive)]
     pub tol: f64,
+    /// At least so many seconds between checkpoints
+    #[arg(long, value_name = "S", default_value_t = 10.0, requires = "checkpoint", value_parser = not_negative)]
+    pub checkpoint_seconds: f64,
     /// Options of all apps.
     #[command(flatten)]
     pub common: Common,
@@ -92,6 +97,7 @@ struct Finished {
 /// Fits as `args` say.
 pub fn run(args: &Args, loss: Loss) -> Result<(), Failure> {
     let mut console = args.common.console();
+    let place = args.common.place()?;
     let began = Instant::now();
     let Labelled {
         features,
@@ -120,8 +126,17 @@ pub fn run(args: &Args, loss: Loss) -> Result<(), Failure> {
     );
 
     let began = Instant::now();
+    let mut keeper = args.common.checkpoint.as_deref().map(|directory| {
+        let job = job(args, &design, &target, loss);
+        Keeper::new(directory, loss.command(), &job)
+    });
     let mut program = SparseRegression::new(design, &target, args.settings(loss));
-    let record = fit(args, &mut program, &mut console)?;
+    if let Some(keeper) = keeper.as_ref().filter(|_| args.common.resume) {
+        let kept = keeper.resume()?;
+        let restored = program.go_on_from(kept.part("state")?, place.workers);
+        restored.map_err(|what| kept.unreadable(what))?;
+    }
+    let record = fit(args, &place, &mut program, &mut keeper, &mut console)?;
     let seconds_train = began.elapsed().as_secs_f64();
     console.clear();
 
@@ -189,14 +204,17 @@ impl Args {
 
 fn fit(
     args: &Args,
+    place: &Place,
     program: &mut SparseRegression,
+    keeper: &mut Option<Keeper>,
     console: &mut Console,
 ) -> Result<Record, Failure> {
-    let mut workers = program.workers(args.common.threads());
+    let mut workers = program.workers(place.workers);
     let began = Instant::now();
     let mut solved = 0;
+    let (mut kept_at, mut kept) = (Instant::now(), Ok(()));
     let record = Run::new().seed(args.common.seed).observed(
-        &args.common.executor(),
+        &place.executor,
         program,
         &mut workers,
         |program, round| {
@@ -227,10 +245,34 @@ fn fit(
                     round.imbalance(),
                 )
             });
-            Verdict::Continue
+            let due = kept_at.elapsed().as_secs_f64() >= args.checkpoint_seconds;
+            if let Some(keeper) = keeper.as_mut().filter(|_| due)
+                && let Some(state) = program.state()
+            {
+                kept = keeper.keep(standing.updates, vec![("state", state)]);
+                kept_at = Instant::now();
+            }
+            match kept {
+                Ok(()) => Verdict::Continue,
+                Err(_) => Verdict::Stop,
+            }
         },
     )?;
+    kept?;
+    if let Some(keeper) = keeper {
+        keeper.finish()?;
+    }
     Ok(record)
+}
+
+/// What makes a fit the same one, to go on with: whatever its result depends on but workers.
+fn job(args: &Args, design: &Design, target: &[f64], loss: Loss) -> String {
+    let hash =
+        |sum: u64, word: u64| (sum.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let target = target.iter().map(|y| y.to_bits()).fold(0, hash);
+    let stored = (0..design.columns()).map(|j| design.stored(j) as u64);
+    let stored = stored.fold(design.rows() as u64, hash);
+    format!("{target} {stored} {:?}", args.settings(loss))
 }
 
 /// Features with a target of the same length.
@@ -314,6 +356,13 @@ fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
         _ => Err("expected a number above 0".to_owned()),
+    }
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
+        _ => Err("expected a number that is not negative".to_owned()),
     }
 }
 

@@ -178,3 +178,5 @@ fn minimise(view: View, penalty: Penalty, j: usize, beta: &mut f64, r: &mut Resi
     }
     change
 }
+
+strads::travel_by_fields!(Block { columns, beta } Swept { updates, creeps });

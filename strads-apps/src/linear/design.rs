@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use strads::cluster::{Malformed, Packer, Travel, Unpacker};
 use strads_datasets::{Csc, Matrix};
 
 use super::kernel;
@@ -343,6 +344,54 @@ impl Moment {
             shift,
             factor,
         }
+    }
+}
+
+strads::travel_by_fields!(
+    Design { rows, columns, store }
+    Scaling { centre, scale }
+    Moments { square, seen }
+);
+
+impl Travel for Store {
+    fn pack(&self, out: &mut Packer<'_>) {
+        let (kind, words) = match self {
+            Self::F64(values) => (0_u8, values),
+            Self::F32(words) => (1, words),
+            Self::I8(words) => (2, words),
+            Self::Sparse(csc) => {
+                3_u8.pack(out);
+                (csc.rows(), csc.cols()).pack(out);
+                usize::pack_all(csc.indptr().raw_storage(), out);
+                u32::pack_all(csc.indices(), out);
+                return f64::pack_all(csc.data(), out);
+            }
+            Self::Ones { starts, rows } => {
+                4_u8.pack(out);
+                starts.pack(out);
+                return rows.pack(out);
+            }
+        };
+        kind.pack(out);
+        words.pack(out);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, Malformed> {
+        Ok(match u8::unpack(from)? {
+            0 => Self::F64(Vec::unpack(from)?),
+            1 => Self::F32(Vec::unpack(from)?),
+            2 => Self::I8(Vec::unpack(from)?),
+            3 => {
+                let (shape, starts, rows) = <(_, _, Vec<u32>)>::unpack(from)?;
+                let csc = Csc::try_new_csc(shape, starts, rows, Vec::unpack(from)?);
+                Self::Sparse(csc.map_err(|_| Malformed("a sparse matrix"))?)
+            }
+            4 => Self::Ones {
+                starts: Vec::unpack(from)?,
+                rows: Vec::unpack(from)?,
+            },
+            _ => return Err(Malformed("a matrix")),
+        })
     }
 }
 

@@ -12,6 +12,14 @@ pub enum Loss {
 }
 
 impl Loss {
+    /// The command that fits with it.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::Squared => "lasso",
+            Self::Logistic => "logistic",
+        }
+    }
+
     /// The loss at the predictions that leave this residual, and its duality gap with the penalty.
     ///
     /// `residual` is the loss's downhill direction: y − η, or y − σ(η). `worst` is the largest

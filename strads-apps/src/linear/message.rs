@@ -149,3 +149,21 @@ impl Worker {
         }
     }
 }
+
+strads::travel_by_fields!(Worker { design, part });
+strads::travel_by_variants!(Task {
+    0 => Survey { residual, scaling, wanted },
+    1 => Scan(look),
+    2 => Sweep { block, residual, moments, penalty, epochs },
+    3 => Newton { block, labels, predictions, moments, penalty, goal },
+    4 => Project { columns, vector, moments },
+    5 => Combine { columns, weights, moments },
+});
+strads::travel_by_variants!(Share {
+    0 => Surveyed(chunks, moments, found),
+    1 => Found(found),
+    2 => Swept(block, residual, swept),
+    3 => Stepped(block, predictions, updates),
+    4 => Products(products),
+    5 => Image(image),
+});

@@ -5,6 +5,7 @@
 //! [`scan`] with all of them; [`command`] is what a person calls. [`textbook`] is the plain
 //! scheduled Lasso that shows what each ingredient of a schedule is worth.
 
+mod checkpoint;
 pub mod command;
 mod committing;
 mod descent;

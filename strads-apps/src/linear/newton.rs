@@ -264,3 +264,5 @@ fn line_search(
     }
     false
 }
+
+strads::travel_by_fields!(Predictions { eta, intercept });

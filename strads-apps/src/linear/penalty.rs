@@ -31,3 +31,5 @@ impl Penalty {
         shrunk.copysign(pull) / (curvature + self.l2)
     }
 }
+
+strads::travel_by_fields!(Penalty { l1, l2 });

@@ -83,3 +83,5 @@ impl std::ops::Deref for Portion {
         &self.columns[self.own.clone()]
     }
 }
+
+strads::travel_by_fields!(Portion { columns, own });

@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Serialize;
+use strads::cluster::{Passport, Remote};
 use strads::{Moved, Plan, Program, Round, Shares};
 
 use super::design::{Design, Moments, Scaling};
@@ -207,6 +208,10 @@ impl SparseRegression {
     }
 }
 
+impl Remote for SparseRegression {
+    const NAME: &'static str = "sparse regression";
+}
+
 impl Program for SparseRegression {
     type Shard = Worker;
     type Task = Task;
@@ -243,6 +248,10 @@ impl Program for SparseRegression {
                 Vec::new()
             }
         }
+    }
+
+    fn passport() -> Option<Passport<Self>> {
+        Some(Passport::new())
     }
 
     fn pull(&mut self, shares: Shares<Self>) -> Moved {

@@ -273,3 +273,9 @@ impl<'a> Pulled<'a> {
         None
     }
 }
+
+strads::travel_by_fields!(
+    Part { chunks, known, anchor }
+    Look { moments, residual, distances, afresh, threshold, wanted, pulled }
+    Found { worst, violators, computed }
+);

@@ -1,5 +1,6 @@
 //! The model with its ratings, in blocks that can be lent: what both solvers work on.
 
+use strads::cluster::{Passport, Programs, Remote};
 use strads::policy::Rotation;
 use strads::{Error, Executor, Lender, Loan, Moved, Plan, Program, Round, Run, Shares, Stop};
 use strads_common::random::stream;
@@ -78,6 +79,8 @@ pub struct Blocks {
     pub strips: Lender<Strip>,
     /// Items.
     pub items: Lender<Rows>,
+    /// How many ratings each cell has, by [`Set`], strip and block: known also where cells are away.
+    counts: [Vec<Vec<usize>>; 3],
     /// Where they are.
     pub grid: Grid,
     /// What ratings mean.
@@ -112,6 +115,13 @@ impl Blocks {
         // Ratings are there twice only while their cells are filled; factors come after that.
         let [train, validation, test] =
             sets.map(|set| grid.cells(&set, scale.mean, scale.deviation, threads));
+        let count = |set: &Vec<Vec<Cell>>| {
+            let strips = set
+                .iter()
+                .map(|cells| cells.iter().map(Cell::len).collect());
+            strips.collect()
+        };
+        let counts = [&train, &validation, &test].map(count);
         let draw = |parts, known: &[bool], purpose: &str| {
             let mut random = stream(shape.cut.seed, purpose, 0);
             Grid::rows(parts, shape.rank, |id, rows, at| {
@@ -133,6 +143,7 @@ impl Blocks {
         Self {
             strips: Lender::new(strips),
             items: Lender::new(items),
+            counts,
             grid,
             scale,
             rank: shape.rank,
@@ -146,8 +157,7 @@ impl Blocks {
 
     /// How many ratings of `set` are in a cell.
     pub fn count(&self, set: Set, strip: usize, block: usize) -> usize {
-        self.strips
-            .with(strip, |strip| strip.cells[set as usize][block].len())
+        self.counts[set as usize][strip][block]
     }
 
     /// The errors on `set`, on the scale of the file.
@@ -157,12 +167,25 @@ impl Blocks {
             set,
             errors: Errors::default(),
         };
+        if self.counts[set as usize]
+            .iter()
+            .flatten()
+            .all(|&count| count == 0)
+        {
+            return Ok(Errors::default());
+        }
         let mut shards = vec![(); self.strips.len()];
         let rounds = Stop::after_rounds(self.items.len() as u64);
         Run::new()
             .until(rounds)
             .on(executor, &mut measuring, &mut shards)?;
         Ok(measuring.errors.scaled(f64::from(self.scale.deviation)))
+    }
+
+    /// Brings users and items home, to be looked at.
+    pub fn recall(&self, executor: &Executor) -> Result<(), Error> {
+        executor.recall(&self.strips)?;
+        executor.recall(&self.items)
     }
 
     /// The mean square of the items' entries.
@@ -232,6 +255,14 @@ impl Blocks {
     }
 }
 
+/// The programs of this app, for nodes.
+pub fn programs(programs: Programs) -> Programs {
+    programs
+        .and::<super::sgd::Sgd<'_>>()
+        .and::<super::ccd::Ccd<'_>>()
+        .and::<Measuring<'_>>()
+}
+
 /// Measuring as a program: blocks rotate past strips as they do in training.
 struct Measuring<'a> {
     blocks: &'a Blocks,
@@ -244,6 +275,10 @@ struct Look {
     strip: Loan<Strip>,
     items: Loan<Rows>,
     set: Set,
+}
+
+impl Remote for Measuring<'_> {
+    const NAME: &'static str = "mf errors";
 }
 
 impl Program for Measuring<'_> {
@@ -272,6 +307,10 @@ impl Program for Measuring<'_> {
         measure(users, &items, cell)
     }
 
+    fn passport() -> Option<Passport<Self>> {
+        Some(Passport::new())
+    }
+
     fn pull(&mut self, shares: Shares<Self>) -> Moved {
         shares
             .into_values()
@@ -279,3 +318,6 @@ impl Program for Measuring<'_> {
         Moved::default()
     }
 }
+
+strads::travel_by_variants!(Set { 0 => Train, 1 => Validation, 2 => Test });
+strads::travel_by_fields!(Strip { users, cells } Look { strip, items, set });

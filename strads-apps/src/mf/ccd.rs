@@ -11,6 +11,7 @@
 
 use std::sync::Arc;
 
+use strads::cluster::{Passport, Remote};
 use strads::{Lender, Loan, Moved, Plan, Program, Round, Shares};
 
 use super::blocks::{Blocks, Set, Strip};
@@ -150,6 +151,10 @@ impl<'a> Ccd<'a> {
     }
 }
 
+impl Remote for Ccd<'_> {
+    const NAME: &'static str = "mf ccd";
+}
+
 impl Program for Ccd<'_> {
     /// Nothing stays with a worker: its strip is on loan to its task, the same one every round.
     type Shard = ();
@@ -187,6 +192,10 @@ impl Program for Ccd<'_> {
                 errors: shift(&mut strip, part.factor, &part.column, -1.0),
             },
         }
+    }
+
+    fn passport() -> Option<Passport<Self>> {
+        Some(Passport::new())
     }
 
     fn pull(&mut self, shares: Shares<Self>) -> Moved {
@@ -361,3 +370,11 @@ fn subtract_model(blocks: &Blocks) -> Errors {
     }
     errors
 }
+
+strads::travel_by_variants!(Factor { 0 => ItemBias, 1 => UserBias, 2 => Entry(entry) });
+strads::travel_by_variants!(Phase { 0 => Open, 1 => Solve, 2 => Close });
+strads::travel_by_fields!(
+    Coordinates { lambda, biases, non_negative }
+    Part { strip, factor, phase, column, settings }
+    Sums { blocks, errors }
+);

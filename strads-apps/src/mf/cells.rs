@@ -4,8 +4,11 @@
 //! is stands once for all of the user's ratings in the cell. Within a run ratings keep the order
 //! in which they were given.
 
+use bytemuck::{Pod, Zeroable};
+
 /// The ratings of a user in a cell, which are consecutive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
 pub struct Run {
     /// The user, within the strip.
     pub user: u32,
@@ -95,6 +98,13 @@ impl Filling {
         self.cell
     }
 }
+
+strads::travel_as_bytes!(Run);
+strads::travel_by_fields!(Cell {
+    runs,
+    items,
+    values
+});
 
 #[cfg(test)]
 mod tests {

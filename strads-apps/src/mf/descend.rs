@@ -249,6 +249,15 @@ fn whole_mut<S: Simd>(entries: &mut [f32]) -> &mut [S::f32s] {
     S::as_mut_simd_f32s(entries).0
 }
 
+strads::travel_by_fields!(Step {
+    rate,
+    bias_rate,
+    lambda,
+    adapt,
+    item_square,
+    non_negative
+});
+
 #[cfg(test)]
 mod tests {
     use super::*;

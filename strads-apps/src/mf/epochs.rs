@@ -7,10 +7,11 @@ use serde::Serialize;
 use strads::Executor;
 
 use super::blocks::{Blocks, Factors, Set};
-use super::checkpoint::Checkpoints;
+use super::checkpoint;
 use super::measure::Errors;
 use super::options::Args;
 use super::solver::Solver;
+use crate::checkpoint::Keeper;
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -21,7 +22,7 @@ pub struct Training<'a> {
     /// Ratings and factors.
     pub blocks: &'a Blocks,
     /// Where to keep the state.
-    pub checkpoints: Option<Checkpoints>,
+    pub keeper: Option<Keeper>,
     /// Where programs run.
     pub executor: Executor,
     /// When training began.
@@ -78,11 +79,14 @@ impl Training<'_> {
     /// Learns until all epochs are done or the validation error stops falling. Returns also the
     /// best factors, where there is a validation set to tell.
     pub fn learn(
-        &self,
+        &mut self,
         console: &mut Console,
     ) -> Result<(Learnt, Option<(Factors, Factors)>), Failure> {
-        let (first, mut best) = match &self.checkpoints {
-            Some(kept) if self.args.resume => kept.resume(self.blocks).map_err(Failure::input)?,
+        let (first, mut best) = match &self.keeper {
+            Some(keeper) if self.args.common.resume => {
+                let kept = keeper.resume()?;
+                (kept.manifest.step, checkpoint::restore(&kept, self.blocks)?)
+            }
             _ => (0, None),
         };
         let mut solver = Solver::new(self.blocks, self.args);
@@ -98,11 +102,14 @@ impl Training<'_> {
             learnt.ratings_per_second = updates as f64 / busy;
             self.refuse_divergence(&learnt)?;
             self.tell(console, &learnt, updates, met.count as f64 / seconds);
-            let enough = self.is_enough(&mut best, &learnt);
+            let enough = self.is_enough(&mut best, &learnt)?;
             self.keep(epoch + 1, best.as_ref())?;
             if enough {
                 break;
             }
+        }
+        if let Some(keeper) = &mut self.keeper {
+            keeper.finish()?;
         }
         if let Some(Best { learnt, factors }) = best {
             return Ok((learnt, Some(factors)));
@@ -170,27 +177,28 @@ impl Training<'_> {
         });
     }
 
-    fn keep(&self, epochs: u64, best: Option<&Best>) -> Result<(), Failure> {
-        let Some(checkpoints) = &self.checkpoints else {
+    fn keep(&mut self, epochs: u64, best: Option<&Best>) -> Result<(), Failure> {
+        let Some(keeper) = &mut self.keeper else {
             return Ok(());
         };
         if !epochs.is_multiple_of(self.args.checkpoint_every) && epochs != self.args.epochs {
             return Ok(());
         }
-        let failed = |error| Failure::world(format!("cannot keep a checkpoint: {error}"));
-        checkpoints.save(self.blocks, epochs, best).map_err(failed)
+        self.blocks.recall(&self.executor)?;
+        keeper.keep(epochs, checkpoint::parts(self.blocks, best))
     }
 
     /// Remembers the best model by validation error; true if it was long ago.
-    fn is_enough(&self, best: &mut Option<Best>, learnt: &Learnt) -> bool {
+    fn is_enough(&self, best: &mut Option<Best>, learnt: &Learnt) -> Result<bool, Failure> {
         let Some(rmse) = learnt.validation_rmse else {
-            return false;
+            return Ok(false);
         };
-        match best {
+        Ok(match best {
             Some(Best { learnt: before, .. }) if before.validation_rmse <= Some(rmse) => {
                 learnt.epochs - before.epochs >= self.args.patience
             }
             _ => {
+                self.blocks.recall(&self.executor)?;
                 let (users, items) = self.rows;
                 *best = Some(Best {
                     learnt: learnt.clone(),
@@ -198,7 +206,7 @@ impl Training<'_> {
                 });
                 false
             }
-        }
+        })
     }
 }
 

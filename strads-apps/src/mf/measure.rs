@@ -90,6 +90,12 @@ impl WithSimd for Measure<'_> {
     }
 }
 
+strads::travel_by_fields!(Errors {
+    count,
+    squared,
+    absolute
+});
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,6 +23,7 @@ mod split;
 mod tests;
 mod train;
 
+pub use blocks::programs;
 pub use options::Args;
 
 use crate::failure::Failure;

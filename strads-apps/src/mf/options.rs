@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::recommend::{Recommend, Score};
 use super::sgd::{Order, Schedule};
+use crate::cluster::place::Place;
 use crate::options::Common;
 
 /// Factorise ratings: predict what users will think of items
@@ -59,15 +60,9 @@ pub struct Args {
     /// Keep all factors at or above 0 (and so without biases and mean)
     #[arg(long)]
     pub non_negative: bool,
-    /// Keep checkpoints in this directory
-    #[arg(long, value_name = "DIR")]
-    pub checkpoint: Option<PathBuf>,
     /// Epochs between checkpoints
     #[arg(long, value_name = "N", default_value_t = 5, requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
     pub checkpoint_every: u64,
-    /// Continue from the newest checkpoint
-    #[arg(long, requires = "checkpoint")]
-    pub resume: bool,
     /// What all apps have.
     #[command(flatten)]
     pub common: Common,
@@ -102,6 +97,16 @@ impl Args {
     pub fn workers(&self) -> usize {
         let usual = self.common.threads().max(8);
         self.workers.map_or(usual, usize::from)
+    }
+
+    /// The same, with as many workers as `place` has seats if nobody says how many.
+    pub fn on(&self, place: &Place) -> Self {
+        let seats = place.is_cluster().then_some(place.workers.max(8));
+        let seats = seats.and_then(|seats| u16::try_from(seats).ok());
+        Self {
+            workers: self.workers.or(seats),
+            ..self.clone()
+        }
     }
 
     /// Whether there are biases.

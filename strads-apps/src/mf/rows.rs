@@ -115,3 +115,10 @@ impl Rows {
         self.lines.iter().map(|line| f64::from(square(line))).sum()
     }
 }
+
+strads::travel_as_bytes!(Line, Aside);
+strads::travel_by_fields!(Rows {
+    rank,
+    lines,
+    asides
+});

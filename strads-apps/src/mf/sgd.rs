@@ -7,6 +7,7 @@
 //! cells, and a free worker takes the first one whose strip and block are free: one that is slow
 //! holds one strip and one block, and the others go round it.
 
+use strads::cluster::{Passport, Remote};
 use strads::policy::Rotation;
 use strads::{Loan, Moved, Plan, Program, Round, Shares};
 
@@ -130,6 +131,10 @@ impl<'a> Sgd<'a> {
     }
 }
 
+impl Remote for Sgd<'_> {
+    const NAME: &'static str = "mf sgd";
+}
+
 impl Program for Sgd<'_> {
     /// Nothing stays with a worker: what it needs is on loan to its task.
     type Shard = ();
@@ -172,6 +177,10 @@ impl Program for Sgd<'_> {
         descend(users, &mut items, cell, task.step)
     }
 
+    fn passport() -> Option<Passport<Self>> {
+        Some(Passport::new())
+    }
+
     fn pull(&mut self, shares: Shares<Self>) -> Moved {
         let mut round = Errors::default();
         shares.into_values().for_each(|errors| round += errors);
@@ -182,3 +191,5 @@ impl Program for Sgd<'_> {
         }
     }
 }
+
+strads::travel_by_fields!(Visit { strip, items, step });

@@ -58,12 +58,18 @@ impl<'a> Solver<'a> {
         let mut shards = vec![(); workers];
         let (errors, blocks, record) = match self {
             Self::Sgd(sgd) => {
+                // Rates are set, and columns taken, from what the items are now.
+                executor.recall(&sgd.blocks().items)?;
                 sgd.begin(epoch);
                 let rounds = Stop::after_rounds(sgd.rounds());
-                let record = Run::new().until(rounds).on(executor, sgd, &mut shards)?;
+                let record = Run::new()
+                    .depth(2)
+                    .until(rounds)
+                    .on(executor, sgd, &mut shards)?;
                 (sgd.errors(), sgd.blocks(), record)
             }
             Self::Ccd(ccd) => {
+                executor.recall(&ccd.blocks().items)?;
                 let rounds = Stop::after_rounds(ccd.rounds());
                 let record = Run::new().until(rounds).on(executor, ccd, &mut shards)?;
                 (ccd.errors(), ccd.blocks(), record)

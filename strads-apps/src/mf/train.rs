@@ -5,13 +5,13 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::blocks::{Blocks, Data, Shape};
-use super::checkpoint::Checkpoints;
 use super::epochs::{Learnt, Training};
 use super::grid::{Cut, Triples};
 use super::input::{self, Input};
 use super::model::Model;
 use super::options::Args;
 use super::rows::LINE;
+use crate::checkpoint::Keeper;
 use crate::failure::Failure;
 use crate::files::together;
 
@@ -43,6 +43,8 @@ struct Finished {
 /// Trains as `args` say, and writes the model where they say.
 pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
     let mut console = args.common.console();
+    let place = args.common.place()?;
+    let args = &args.on(&place);
     let began = Instant::now();
     let Input {
         data,
@@ -67,16 +69,14 @@ pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
     );
 
     let began = Instant::now();
-    let checkpoints = args
-        .checkpoint
-        .as_deref()
-        .map(|directory| Checkpoints::new(directory, &description(args, &data)));
+    let keeper = args.common.checkpoint.as_deref();
+    let keeper = keeper.map(|directory| Keeper::new(directory, "mf", &description(args, &data)));
     let blocks = lay_out(args, data);
     let (learnt, best) = Training {
         args,
         blocks: &blocks,
-        checkpoints,
-        executor: args.common.executor(),
+        keeper,
+        executor: place.executor.clone(),
         began,
         rows: (user_ids.len(), item_ids.len()),
     }
@@ -84,6 +84,7 @@ pub fn train(args: &Args) -> Result<(Learnt, Model), Failure> {
     let seconds_train = began.elapsed().as_secs_f64();
 
     let began = Instant::now();
+    blocks.recall(&place.executor)?;
     let (users, items) =
         best.unwrap_or_else(|| (blocks.users(user_ids.len()), blocks.items(item_ids.len())));
     let model = Model {
@@ -134,7 +135,7 @@ fn lay_out(args: &Args, data: Data) -> Blocks {
     Blocks::new(data, scale, shape, args.common.threads())
 }
 
-/// What makes a training the same one: everything that its result depends on.
+/// What makes a training the same one, to go on with: whatever its result depends on but workers.
 fn description(args: &Args, data: &Data) -> String {
     let ratings = data.sets.each_ref().map(|set| {
         set.iter()
@@ -145,12 +146,11 @@ fn description(args: &Args, data: &Data) -> String {
             })
     });
     format!(
-        "{ratings:?} {} {} {} {:?} {} {:?} {:?} {} {} {}",
+        "{ratings:?} {} {} {} {:?} {:?} {:?} {} {} {}",
         args.rank,
         args.lambda,
         args.rate,
         args.solver,
-        args.workers(),
         args.schedule,
         args.order,
         args.biases(),

@@ -4,11 +4,13 @@ use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::thread;
 
+use strads::cluster::{Timing, serve};
 use strads_common::auth::Secret;
 
 use super::vigil::read_job;
 use crate::cluster::check::answer;
 use crate::cluster::job::{Job, Purpose, Ready, Said, VERSION};
+use crate::cluster::place::programs;
 use crate::failure::Failure;
 
 /// Takes the job from standard input and does it; ends when that input ends.
@@ -46,17 +48,13 @@ pub fn by_hand(address: SocketAddr, secret: Secret, workers: Option<usize>) -> R
     work(listener, &secret, Purpose::Train)
 }
 
-/// Does what the job is for, until the process ends. `strads::cluster::serve` goes here.
+/// Does what the job is for, until the process ends.
 pub fn work(listener: TcpListener, secret: &Secret, purpose: Purpose) -> Result<(), Failure> {
-    match purpose {
-        Purpose::Check => answer::serve(listener, secret).map_err(Failure::world),
-        Purpose::Train => {
-            for stream in listener.incoming() {
-                let _ = (stream, secret);
-            }
-            Ok(())
-        }
-    }
+    let served = match purpose {
+        Purpose::Check => answer::serve(listener, secret),
+        Purpose::Train => serve(listener, secret, programs(), Timing::default()),
+    };
+    served.map_err(Failure::world)
 }
 
 /// How many workers a host has if nobody says.

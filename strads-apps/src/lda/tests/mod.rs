@@ -19,6 +19,7 @@ use super::gamma::ln_gamma;
 use super::program::{self, Lda};
 use super::sampler::Sampler;
 use super::shard::Shard;
+use crate::checkpoint::Keeper;
 
 fn corpus(documents: &[&[(u32, u32)]], word_kinds: usize) -> Corpus {
     let mut corpus = Corpus {
@@ -331,22 +332,30 @@ fn resuming_changes_nothing() {
     let prior = prior(&corpus, 0.3, 0.05);
     let (mut lda, mut shards) = program::prepare(&corpus, 3, prior, 4, 11, None);
     sweep(&Executor::Inline, &mut lda, &mut shards, 4);
-    checkpoint::save(directory.path(), &corpus, &lda, &shards, 11).unwrap();
+    let mut keeper = Keeper::new(directory.path(), "lda", "job");
+    let parts = checkpoint::parts(&corpus, &lda, &shards);
+    keeper.keep(lda.sweeps(), parts).unwrap();
+    keeper.finish().unwrap();
     shards.iter_mut().for_each(Shard::recount);
     lda.recount(&shards);
 
-    let (header, given) = checkpoint::load(directory.path(), corpus.tokens(), 4).unwrap();
-    let (mut again, mut again_shards) = program::prepare(&corpus, 3, prior, 4, 11, Some(&given));
-    again.resume_after(header.sweeps);
+    let state = checkpoint::state(&keeper.resume().unwrap(), corpus.tokens(), 4).unwrap();
+    let (mut again, mut again_shards) =
+        program::prepare(&corpus, 3, prior, 4, 11, Some(&state.topics));
+    again.resume_after(state.sweeps);
     sweep(&Executor::Inline, &mut lda, &mut shards, 4);
     sweep(&Executor::Inline, &mut again, &mut again_shards, 4);
     assert_eq!(words(&lda), words(&again));
 
-    let path = directory.path().join("lda.checkpoint");
+    let path = directory.path().join("step-4/topics");
     let mut bytes = std::fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(&path, bytes).unwrap();
-    assert!(checkpoint::load(directory.path(), corpus.tokens(), 4).is_err());
+    let refused = keeper.resume().unwrap_err().to_string();
+    assert!(
+        refused.contains("step-4") && refused.contains("topics"),
+        "{refused}"
+    );
 }
 
 /// Sixteen workers have about the same to do in every sub-round, though words follow Zipf's law

@@ -29,7 +29,7 @@ fn resuming_continues_to_the_same_bits() {
     );
 
     // The newest one is cut off: the one before is used, to the same end.
-    let newest = kept.join("epoch-6.npz");
+    let newest = kept.join("step-6/users");
     let bytes = fs::read(&newest).unwrap();
     fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
     assert_eq!(run("--epochs 6 --resume").unwrap(), whole);
@@ -74,7 +74,7 @@ fn what_does_not_fit_is_refused() {
     for (path, more) in [(&path, "--rank 6 --resume"), (&other, "--rank 5 --resume")] {
         let message = run(path, more).unwrap_err();
         assert!(
-            message.contains("other ratings or with other options"),
+            message.contains("other data or with other options"),
             "{message}"
         );
     }
