@@ -10,6 +10,7 @@
 
 mod cache;
 mod event;
+mod keeping;
 mod link;
 mod operations;
 pub(crate) mod pending;
@@ -20,13 +21,11 @@ mod table;
 
 use crate::consistency::Consistency;
 use crate::message::{Refusal, Sequence, ToShard};
-use crate::rows::RowSet;
 use crate::spec::TableSpec;
 pub use event::{Command, Event, Failure, Outcome, Output, Piece, Ticket};
 use link::Link;
 use reads::Reads;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 use strads_common::ids::{ShardId, TableId, WorkerId};
 use table::Table;
@@ -36,7 +35,7 @@ use table::Table;
 pub struct Limits {
     /// Unacknowledged bytes a shard from which on increments wait.
     pub window_bytes: usize,
-    /// How long a shard may be away before what waits for it fails.
+    /// How long a shard may be away, or take nothing in, before what waits for it fails.
     pub patience: Duration,
     /// The same for a shard that has not been reached yet.
     pub join: Duration,
@@ -149,7 +148,7 @@ impl Client {
         match command {
             Command::Inc(batch) => table.spec.check_batch(batch)?,
             Command::Get(rows) | Command::Forget(rows) => table.spec.check_rows(rows)?,
-            Command::Create(_) | Command::Clock => {}
+            Command::Create(_) | Command::Clock | Command::Keep(_) => {}
         }
         Ok(table)
     }
@@ -169,6 +168,7 @@ impl Client {
                 Command::Get(rows) => self.start_read(ticket, id, rows),
                 Command::Clock => self.tick(ticket, id),
                 Command::Forget(rows) => self.forget(ticket, id, &rows),
+                Command::Keep(rows) => self.keep(ticket, id, rows),
                 Command::Create(_) => unreachable!("tables are created at once"),
             }
         }
@@ -199,38 +199,12 @@ impl Client {
             Command::Clock => {
                 !table.spec.consistency.applies_whole_rounds() || !self.reads.any_of(id)
             }
-            Command::Create(_) | Command::Forget(_) => true,
+            Command::Create(_) | Command::Forget(_) | Command::Keep(_) => true,
         };
         if admitted {
             table.waiting.pop_front()
         } else {
             None
         }
-    }
-
-    fn forget(&mut self, ticket: Ticket, id: TableId, rows: &RowSet) {
-        let table = self
-            .tables
-            .get_mut(&id)
-            .expect("the table of a command that was checked");
-        // A row that is being asked for is about to be subscribed to again.
-        let asked = self.reads.asked(id);
-        let forgotten = table.cache.forget(rows, |key| !asked.contains(&key));
-        if table.spec.consistency.pushes() && !forgotten.is_empty() {
-            let rows = Arc::new(RowSet::ascending(forgotten).expect("forgotten keys are sorted"));
-            for part in table
-                .split(&rows)
-                .iter()
-                .filter(|part| self.links[part.shard.index()].is_up())
-            {
-                let message = ToShard::Unsubscribe {
-                    table: id,
-                    rows: part.rows.clone(),
-                };
-                self.out.push(Output::Send(part.shard, message));
-            }
-        }
-        self.out.push(Output::Done(ticket, Ok(Outcome::Accepted)));
-        self.continue_reads(id);
     }
 }

@@ -31,6 +31,11 @@
 //! # }
 //! ```
 
+/// The tutorial, whose code is run by the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/src/bosen.md")]
+pub struct Tutorial;
+
 pub mod batch;
 pub mod broadcast;
 pub mod client;

@@ -1,7 +1,8 @@
 //! Which shard keeps a row, and how an operation on many rows is cut into messages.
 //!
 //! A range of keys is cut into as many runs as there are shards, so that adjacent rows travel
-//! together; other keys are spread by their hash. A message has at most [`PART_BYTES`] of values
+//! together. Of other keys each goes to the shard that wins a draw which key and shard decide
+//! (rendezvous hashing): with one shard more, only what the new one wins moves. A message has at most [`PART_BYTES`] of values
 //! (or one row), so that sender, wire and receiver work at the same time and out of their caches.
 
 use crate::batch::{Batch, Cells};
@@ -40,7 +41,7 @@ pub enum Positions {
 pub fn shard_of(spec: &TableSpec, shards: u32, key: u64) -> ShardId {
     match spec.keys {
         Keys::Range { first, len } => ShardId(((key - first) / run_length(len, shards)) as u32),
-        Keys::Any => ShardId((spread(key) % u64::from(shards)) as u32),
+        Keys::Any => winner(key, shards),
     }
 }
 
@@ -49,9 +50,18 @@ fn run_length(len: u64, shards: u32) -> u64 {
     len.div_ceil(u64::from(shards)).max(1)
 }
 
-/// Fibonacci hashing, of which the upper bits are the good ones.
-fn spread(key: u64) -> u64 {
-    key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32
+/// The shard that draws the highest number for `key`.
+fn winner(key: u64, shards: u32) -> ShardId {
+    let highest = (0..shards).max_by_key(|&shard| draw(key, shard));
+    ShardId(highest.unwrap_or(0))
+}
+
+/// What `shard` draws for `key`: multiplications carry every bit of both into the upper half, and
+/// the shift brings that down for the next one.
+fn draw(key: u64, shard: u32) -> u64 {
+    let ticket = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(shard) << 32;
+    let mixed = (ticket ^ ticket >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    (mixed ^ mixed >> 32).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
 /// The keys of a range that `shard` keeps, as `(first, len)`.
@@ -114,7 +124,7 @@ fn push_runs(
 fn push_lists(parts: &mut Vec<Part>, rows: &RowSet, shards: u32, most: usize) {
     let mut lists = vec![Vec::new(); shards as usize];
     for (position, key) in rows.keys().enumerate() {
-        lists[(spread(key) % u64::from(shards)) as usize].push(position);
+        lists[winner(key, shards).index()].push(position);
     }
     for (shard, list) in lists.iter().enumerate() {
         for positions in list.chunks(most) {
@@ -160,7 +170,33 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Adjacent keys, multiples and hashes: each shard gets its share.
+    #[test]
+    fn shards_have_equal_shares() {
+        const KEYS: u64 = 50_000;
+        for shards in [2, 3, 7, 16] {
+            for stride in [1u64, 1000, 1 << 40, 0x9e37_79b9_7f4a_7c15] {
+                let mut shares = vec![0; shards as usize];
+                for key in (0..KEYS).map(|key| stride.wrapping_mul(key)) {
+                    shares[winner(key, shards).index()] += 1;
+                }
+                let fair = KEYS / u64::from(shards);
+                let even = shares
+                    .iter()
+                    .all(|&share| (9 * fair / 10..11 * fair / 10).contains(&share));
+                assert!(even, "{shares:?} of multiples of {stride}");
+            }
+        }
+    }
+
     proptest! {
+        /// One shard more takes from all others and moves nothing between them.
+        #[test]
+        fn a_new_shard_moves_only_what_it_gets(key: u64, shards in 1u32..20) {
+            let (before, after) = (winner(key, shards), winner(key, shards + 1));
+            prop_assert!(after == before || after == ShardId(shards));
+        }
+
         #[test]
         fn parts_are_a_partition(
             keys in prop::collection::btree_set(100u64..900, 0..200),

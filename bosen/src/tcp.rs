@@ -24,7 +24,8 @@ pub struct Timing {
     pub heartbeat: Duration,
     /// Without a sign of life, or with sent data unacknowledged, for so long, a connection ends.
     pub silence: Duration,
-    /// From the end of a connection until what waits for it fails, naming the peer.
+    /// From the end of a connection, or from the last sign that increments are taken in, until
+    /// what waits for it fails, naming the peer.
     pub patience: Duration,
     /// From the start of a job until a peer that has never come counts as lost.
     pub join: Duration,

@@ -22,7 +22,7 @@ Exit codes: 0 success, 2 wrong use or input, 3 the world fails (disk, network), 
 
 /// Model-parallel machine learning, from a laptop's cores to a cluster.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true, before_help = EXAMPLE, after_help = EXIT_CODES)]
+#[command(name = "strads", version, about, arg_required_else_help = true, before_help = EXAMPLE, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -191,6 +191,7 @@ impl Command {
             Self::Lasso(args) | Self::Logistic(args) => Some(&mut args.common),
             Self::Lda(args) => Some(&mut args.common),
             Self::Mf(args) => Some(&mut args.common),
+            Self::Mlr(args) => Some(&mut args.common),
             _ => None,
         }
     }

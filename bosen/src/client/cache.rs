@@ -19,6 +19,11 @@ pub(super) struct Cache {
     rows: Box<dyn Store>,
     states: FxHashMap<u64, State>,
     shards: Vec<State>,
+    /// Rows to keep between reads, if not all.
+    capacity: Option<usize>,
+    /// Where there is a capacity: when each row was last fetched or read, in reads.
+    used: FxHashMap<u64, u64>,
+    reads: u64,
 }
 
 /// How far rows are.
@@ -44,6 +49,9 @@ impl Cache {
             rows,
             states: FxHashMap::default(),
             shards: vec![State::default(); shards as usize],
+            capacity: None,
+            used: FxHashMap::default(),
+            reads: 0,
         }
     }
 
@@ -78,6 +86,7 @@ impl Cache {
         self.shards[shard.index()] = state;
         self.states
             .extend(batch.rows.keys().map(|key| (key, state)));
+        self.use_rows(&batch.rows);
     }
 
     /// Takes in changes that a shard sends by itself.
@@ -113,7 +122,37 @@ impl Cache {
     }
 
     pub fn read(&mut self, rows: &Arc<RowSet>) -> Batch {
+        self.reads += 1;
+        self.use_rows(rows);
         self.rows.read(rows)
+    }
+
+    fn use_rows(&mut self, rows: &RowSet) {
+        if self.capacity.is_some() {
+            self.used.extend(rows.keys().map(|key| (key, self.reads)));
+        }
+    }
+
+    /// Keeps at most `capacity` rows from now on, or all.
+    pub fn keep(&mut self, capacity: Option<usize>) {
+        self.capacity = capacity;
+        self.used.clear();
+    }
+
+    /// The rows beyond the capacity, ascending: those that were read longest ago, and an eighth of
+    /// the capacity more, so that there are not some after each read.
+    pub fn surplus(&self) -> Vec<u64> {
+        let rows = self.states.len();
+        let Some(capacity) = self.capacity.filter(|&capacity| capacity < rows) else {
+            return Vec::new();
+        };
+        let surplus = rows - capacity + capacity / 8;
+        let age = |&key| (self.used.get(&key).copied().unwrap_or(0), key);
+        let mut keys: Vec<(u64, u64)> = self.states.keys().map(age).collect();
+        keys.select_nth_unstable(surplus - 1);
+        let mut keys: Vec<u64> = keys[..surplus].iter().map(|&(_, key)| key).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// The least fresh of `rows`.
@@ -158,6 +197,7 @@ impl Cache {
     fn remove(&mut self, keys: &[u64]) {
         for &key in keys {
             self.states.remove(&key);
+            self.used.remove(&key);
             self.rows.remove(RowId(key));
         }
     }

@@ -27,6 +27,9 @@ pub enum Command {
     Clock,
     /// To drop what it has of some rows.
     Forget(Arc<RowSet>),
+    /// To keep at most so many rows between reads, those that were read last; all, if there is
+    /// no number.
+    Keep(Option<usize>),
 }
 
 /// What happens to a worker.
@@ -119,7 +122,7 @@ pub enum Failure {
         asked: ElementKind,
     },
     /// A shard has not been heard of for too long.
-    #[error("{0} has not been reached for too long")]
+    #[error("{0} has not been reached, or has taken nothing in, for too long")]
     ShardLost(ShardId),
     /// A shard refuses.
     #[error("a shard refuses {table}: {reason}")]

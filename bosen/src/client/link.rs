@@ -12,6 +12,9 @@ pub(super) struct Link {
     unacknowledged: VecDeque<(usize, ToShard)>,
     unacknowledged_bytes: usize,
     unanswered: BTreeMap<PartId, ToShard>,
+    /// Where acknowledgements stood when they were last looked at with some outstanding, and since
+    /// when they have stood there.
+    standstill: Option<(Sequence, Duration)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +38,7 @@ impl Link {
             unacknowledged: VecDeque::new(),
             unacknowledged_bytes: 0,
             unanswered: BTreeMap::new(),
+            standstill: None,
         }
     }
 
@@ -106,18 +110,36 @@ impl Link {
     pub fn down(&mut self, until: Duration) {
         if self.state == State::Up {
             self.state = State::Down { until };
+            self.standstill = None;
         }
     }
 
-    /// Whether the shard is given up now. What it has not acknowledged is lost, so that nothing
-    /// can be said to it any more.
-    pub fn gives_up(&mut self, now: Duration) -> bool {
-        let due = matches!(self.state, State::Down { until } if now >= until);
+    /// Whether the shard is given up now: it has not been reached for too long, or has taken in
+    /// nothing of what it was sent for `patience`. What it has not acknowledged is lost, so that
+    /// nothing can be said to it any more.
+    pub fn gives_up(&mut self, now: Duration, patience: Duration) -> bool {
+        let due = match self.state {
+            State::Down { until } => now >= until,
+            State::Up => self.stands_still(now, patience),
+            State::Failed => false,
+        };
         if due {
             self.state = State::Failed;
             self.unacknowledged.clear();
             self.unanswered.clear();
         }
         due
+    }
+
+    /// Whether no acknowledgement has come for `patience`, though some are outstanding.
+    fn stands_still(&mut self, now: Duration, patience: Duration) -> bool {
+        let outstanding = !self.unacknowledged.is_empty();
+        match self.standstill {
+            Some((at, since)) if outstanding && at == self.acknowledged => now >= since + patience,
+            _ => {
+                self.standstill = outstanding.then_some((self.acknowledged, now));
+                false
+            }
+        }
     }
 }

@@ -39,6 +39,12 @@ impl Reads {
         self.under_way.values().any(|read| read.table == table)
     }
 
+    /// The rows of `table` that reads are waiting for or have to give.
+    pub fn wanted(&self, table: TableId) -> FxHashSet<u64> {
+        let reads = self.under_way.values().filter(|read| read.table == table);
+        reads.flat_map(|read| read.rows.keys()).collect()
+    }
+
     /// The rows of `table` that shards have been asked for.
     pub fn asked(&self, table: TableId) -> FxHashSet<u64> {
         let of_table = |ticket| {
@@ -111,7 +117,8 @@ impl Client {
         if lacking.absent.is_empty() && !lacking.stale {
             let batch = table.read_cached(&rows);
             let positions = Positions::Run(0..rows.len());
-            return self.finish(ticket, vec![Piece { positions, batch }]);
+            self.finish(ticket, vec![Piece { positions, batch }]);
+            return self.evict(id);
         }
         // The whole set, if all of it is lacking, is recognised where it was seen before.
         let absent = match lacking.absent.len() == rows.len() {

@@ -115,7 +115,9 @@ impl Client {
 
     /// Fails what waits for shards that have been away for too long.
     pub(super) fn give_up(&mut self, now: Duration) {
-        let lost = self.links.iter_mut().position(|link| link.gives_up(now));
+        let patience = self.limits.patience;
+        let mut links = self.links.iter_mut();
+        let lost = links.position(|link| link.gives_up(now, patience));
         let Some(shard) = lost else { return };
         let failure = Self::shard_lost(shard);
         for table in self.tables.values_mut() {

@@ -219,6 +219,12 @@ impl Worker {
         self.command(table, Command::Forget(rows.clone())).map(drop)
     }
 
+    /// Keeps at most `rows` rows of `table` between reads, those that were read last; all, if there
+    /// is no number. Where a shard sends changes, it sends none of the others.
+    pub fn keep(&self, table: TableId, rows: Option<usize>) -> Result<(), TcpError> {
+        self.command(table, Command::Keep(rows)).map(drop)
+    }
+
     /// Waits until everything that was incremented has arrived.
     pub fn settle(&self) -> Result<(), TcpError> {
         let ticket = self.desk.give(|ticket| Event::Settle { ticket });

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
+mod bounded;
 mod hostile;
 
 use bosen::client::Failure;

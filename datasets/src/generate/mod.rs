@@ -4,6 +4,7 @@
 //! cores and the number of cores does not show. Logarithms and the like come from `libm`, which is
 //! software: those of the platform differ in last bits.
 
+pub mod classes;
 pub mod corpus;
 pub mod ratings;
 pub mod regression;
@@ -11,6 +12,7 @@ pub(crate) mod sample;
 
 use std::thread::available_parallelism;
 
+pub use classes::Classes;
 pub use corpus::Documents;
 pub use ratings::LowRank;
 pub use regression::{Correlation, Design, Problem, Regression, Response};

@@ -29,7 +29,7 @@ pub struct Story {
 const NOISE: f64 = 0.5;
 
 /// All of them, in the order in which they are told.
-pub const STORIES: &[Story] = &[LASSO, LOGISTIC, LDA, MF];
+pub const STORIES: &[Story] = &[LASSO, LOGISTIC, LDA, MF, MLR];
 
 const LASSO: Story = Story {
     title: "lasso: which of 10,000 measurements matter?",
@@ -137,6 +137,34 @@ const MF: Story = Story {
                  the noise alone is {NOISE}"
             ),
             format!("{speed:.1} million ratings a second"),
+        ])
+    },
+};
+
+const MLR: Story = Story {
+    title: "mlr: which of 50 classes?",
+    about: "20,000 examples of 200 features. Four workers have a part of them each, and tell each \
+            other what they learn: pairs of vectors or sums, whichever is shorter.",
+    commands: |seed| {
+        vec![
+            format!(
+                "gen mlr --rows 20000 --columns 200 --classes 50 --seed {seed} --out classes.npz"
+            ),
+            format!(
+                "mlr classes.npz --epochs 15 --batch 256 --workers 4 --seed {seed} --out mlr-model"
+            ),
+        ]
+    },
+    measure: "loss",
+    axis: "loss on examples about to be learnt from",
+    ideal: None,
+    found: |events, _| {
+        let done = done(events)?;
+        let accuracy = 100.0 * number(done, "train_accuracy")?;
+        let steps = number(done, "steps")? / number(done, "seconds_train")?;
+        Ok(vec![
+            format!("{accuracy:.1} % of the examples get their class, where guessing gets 2 %"),
+            format!("{steps:.0} steps a second"),
         ])
     },
 };

@@ -6,6 +6,7 @@
 mod lasso;
 mod lda;
 mod mf;
+mod mlr;
 mod output;
 
 use crate::failure::Failure;
@@ -28,6 +29,7 @@ enum Kind {
     Lasso(lasso::Args),
     Lda(lda::Args),
     Mf(mf::Args),
+    Mlr(mlr::Args),
 }
 
 /// Generates what `args` describe.
@@ -36,5 +38,6 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         Kind::Lasso(args) => lasso::run(args),
         Kind::Lda(args) => lda::run(args),
         Kind::Mf(args) => mf::run(args),
+        Kind::Mlr(args) => mlr::run(args),
     }
 }

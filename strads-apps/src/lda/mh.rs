@@ -120,8 +120,16 @@ impl Visitor {
         random: &mut Stream,
     ) -> &[(u32, u32)] {
         let all = self.open_word(tokens, row);
-        accept::<T>(tokens, &self.counts, &self.inverse, beta, random);
-        self.recount_word(tokens);
+        let Self {
+            counts,
+            inverse,
+            seen,
+            after,
+            ..
+        } = self;
+        accept(tokens, counts, inverse, after, beta, random, |topic| {
+            seen.push(topic)
+        });
         self.fill_urn(all);
         self.propose_from_word(tokens, all, beta, random);
         &self.row
@@ -142,27 +150,18 @@ impl Visitor {
             all += count as usize;
             seen.push(topic);
         }
-        move_counts(counts, seen, tokens, |token| {
+        for token in tokens {
             let (counted, topic, _) = token.parts();
-            (counted, topic)
-        });
+            if counted != topic {
+                counts[counted as usize & mask] -= 1;
+                let count = &mut counts[topic as usize & mask];
+                if *count == 0 {
+                    seen.push(topic);
+                }
+                *count += 1;
+            }
+        }
         all
-    }
-
-    /// Moves the counts to the tokens' new topics: `counted` is the topic before, here.
-    fn recount_word<T: Packed>(&mut self, tokens: &[T]) {
-        let Self {
-            counts,
-            seen,
-            after,
-            ..
-        } = self;
-        let mask = after.len() - 1;
-        move_counts(counts, seen, tokens, |token| {
-            let (before, topic, _) = token.parts();
-            after[topic as usize & mask] += 1;
-            (before, topic)
-        });
     }
 
     /// Takes the counts off into the row, and the urn gets as many copies of each topic.
@@ -224,21 +223,15 @@ impl Visitor {
         for token in &*tokens {
             counts[token.parts().1 as usize & mask] += 1;
         }
-        let inverse = &self.inverse[..=mask];
-        let after = &mut self.after[..=mask];
-        for token in tokens.iter_mut() {
-            let (counted, topic, proposal) = token.parts();
-            let [_, without] = inverse[topic as usize & mask];
-            let [with, _] = inverse[proposal as usize & mask];
-            let stay = (counts[topic as usize & mask] as i32 as f32 - 1.0 + alpha) * without;
-            let go = (counts[proposal as usize & mask] as i32 as f32 + alpha) * with;
-            let goes = random.random::<f32>() * stay < go;
-            let new = if goes { proposal } else { topic };
-            counts[topic as usize & mask] -= u32::from(goes);
-            counts[proposal as usize & mask] += u32::from(goes);
-            after[new as usize & mask] += 1;
-            *token = T::pack(counted, new, proposal);
-        }
+        accept(
+            tokens,
+            counts,
+            &self.inverse,
+            &mut self.after,
+            alpha,
+            random,
+            |_| (),
+        );
         let mixture = Mixture::new(tokens.len() - 1, alpha, self.topics);
         for at in 0..tokens.len() {
             let (counted, topic, _) = tokens[at].parts();
@@ -249,52 +242,36 @@ impl Visitor {
     }
 }
 
-/// Moves one count for each token, and notes topics that get their first.
-#[inline(always)]
-fn move_counts<T: Packed>(
-    counts: &mut [u32],
-    seen: &mut Vec<u32>,
-    tokens: &[T],
-    mut of: impl FnMut(T) -> (u32, u32),
-) {
-    let mask = counts.len() - 1;
-    for &token in tokens {
-        let (from, to) = of(token);
-        if from != to {
-            counts[from as usize & mask] -= 1;
-            let count = &mut counts[to as usize & mask];
-            if *count == 0 {
-                seen.push(to);
-            }
-            *count += 1;
-        }
-    }
-}
-
-/// Accepts proposals by one factor of the conditional probability, counts held still. Leaves the topic
-/// before in the place of the counted one.
+/// Accepts proposals by one factor of the conditional probability, token by token. Tells topics that
+/// get their first count.
 #[inline(always)]
 fn accept<T: Packed>(
     tokens: &mut [T],
-    counts: &[u32],
+    counts: &mut [u32],
     inverse: &[[f32; 2]],
+    after: &mut [u32],
     prior: f32,
     random: &mut Stream,
+    mut first: impl FnMut(u32),
 ) {
     let mask = counts.len() - 1;
-    let inverse = &inverse[..=mask];
+    let (inverse, after) = (&inverse[..=mask], &mut after[..=mask]);
     for token in tokens {
-        let (_, topic, proposal) = token.parts();
-        let [_, without] = inverse[topic as usize & mask];
-        let [with, _] = inverse[proposal as usize & mask];
-        let stay = (counts[topic as usize & mask] as i32 as f32 - 1.0 + prior) * without;
-        let go = (counts[proposal as usize & mask] as i32 as f32 + prior) * with;
-        let new = if random.random::<f32>() * stay < go {
-            proposal
-        } else {
-            topic
-        };
-        *token = T::pack(topic, new, proposal);
+        let (counted, topic, proposal) = token.parts();
+        let (from, to) = (topic as usize & mask, proposal as usize & mask);
+        let (here, there) = (counts[from], counts[to]);
+        let stay = (here.cast_signed() as f32 - 1.0 + prior) * inverse[from][1];
+        let go = (there.cast_signed() as f32 + prior) * inverse[to][0];
+        let goes = random.random::<f32>() * stay < go;
+        // Without a branch: whether a token goes cannot be foreseen.
+        let new = if goes { proposal } else { topic };
+        counts[from] -= u32::from(goes);
+        counts[to] += u32::from(goes);
+        after[new as usize & mask] += 1;
+        if there == 0 && goes {
+            first(proposal);
+        }
+        *token = T::pack(counted, new, proposal);
     }
 }
 

@@ -196,16 +196,6 @@ impl Column<'_> {
         }
     }
 
-    /// Σ x, Σ x² and xᵀ r.
-    #[inline(always)]
-    pub fn sums_and_dot(self, r: &[f64]) -> (f64, f64, f64) {
-        if let Self::Sparse(rows, values) = self {
-            return kernel::sums_and_dot_sparse(rows, values, r);
-        }
-        let (sum, square) = self.sums();
-        (sum, square, self.dot(r))
-    }
-
     /// Σ x and Σ x².
     #[inline(always)]
     pub fn sums(self) -> (f64, f64) {
@@ -281,6 +271,13 @@ impl Moments {
     #[inline(always)]
     pub fn factor(&self, j: usize) -> f64 {
         self.seen.get(j).map_or(1.0, |&(_, factor)| factor)
+    }
+
+    /// ‖x/σ‖: the length that a column has before it is centred.
+    #[inline(always)]
+    pub fn reach(&self, rows: f64, j: usize) -> f64 {
+        let shift = self.shift(j);
+        (self.square[j] + rows * shift * shift).sqrt()
     }
 
     /// Appends the moments of the next column.

@@ -109,28 +109,20 @@ pub fn sums<E: Entry>(x: &[E]) -> (f64, f64) {
     (fold(plain) + ends.0, fold(square) + ends.1)
 }
 
-/// Σ over the stored entries of x of xᵢ rᵢ. Reading r at random is what takes the time here:
-/// several partial sums or unchecked indexing do not make it faster.
+/// Σ over the stored entries of x of xᵢ rᵢ. Reading r at random is what takes the time here, and
+/// the less the narrower it is; several partial sums do not make it faster.
 #[inline(always)]
-pub fn dot_sparse(rows: &[u32], values: &[f64], r: &[f64]) -> f64 {
+pub fn dot_sparse<E: Entry>(rows: &[u32], values: &[f64], r: &[E]) -> f64 {
     rows.iter()
         .zip(values)
-        .fold(0.0, |sum, (&row, &value)| sum + value * r[row as usize])
-}
-
-/// Σ x, Σ x² and Σ xᵢ rᵢ over the stored entries of x, in one pass.
-#[inline(always)]
-pub fn sums_and_dot_sparse(rows: &[u32], values: &[f64], r: &[f64]) -> (f64, f64, f64) {
-    let none = (0.0, 0.0, 0.0);
-    (rows.iter().zip(values)).fold(none, |(sum, square, dot), (&row, &x)| {
-        (sum + x, square + x * x, dot + x * r[row as usize])
-    })
+        .fold(0.0, |sum, (&row, &x)| sum + x * r[row as usize].value())
 }
 
 /// As [`dot_sparse`] where every stored entry is 1.
 #[inline(always)]
-pub fn dot_ones(rows: &[u32], r: &[f64]) -> f64 {
-    rows.iter().fold(0.0, |sum, &row| sum + r[row as usize])
+pub fn dot_ones<E: Entry>(rows: &[u32], r: &[E]) -> f64 {
+    rows.iter()
+        .fold(0.0, |sum, &row| sum + r[row as usize].value())
 }
 
 /// rᵢ ← rᵢ + a xᵢ over the stored entries of x.

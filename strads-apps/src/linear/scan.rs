@@ -3,15 +3,16 @@
 //! A worker keeps, for each column of its part, the correlation that it last computed and the
 //! residual (the anchor) that it was computed with. Since |x̃ⱼᵀ(r − r′)| ≤ ‖x̃ⱼ‖ ‖r − r′‖, a column
 //! whose bound stays below the threshold cannot violate the optimality conditions and is not read.
-//! The bound is safe, so what a scan reports certifies a duality gap.
+//! The bound is safe, so what a scan reports certifies a duality gap. Sparse columns are read against
+//! the residual in half the width first; the rounding is bounded likewise.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use strads::policy::{Blocks, MostUrgent};
 
-use super::design::{Design, Moment, Moments, Scaling};
-use super::kernel::vectorised;
+use super::design::{Column, Design, Moment, Moments, Scaling};
+use super::kernel::{self, vectorised};
 
 /// Columns that are read together; one chunk belongs to one worker.
 const CHUNK: usize = 64;
@@ -92,7 +93,8 @@ impl Part {
         scaling: Scaling,
         wanted: usize,
     ) -> (Moments, Found) {
-        let rows = design.rows();
+        let rows = design.rows() as f64;
+        let near = Near::of(residual, design);
         let mut moments = Moments::with_capacity(self.known.len(), scaling);
         let mut violators = MostUrgent::new(wanted);
         let mut worst: f64 = 0.0;
@@ -100,17 +102,21 @@ impl Part {
             #[inline(always)]
             || {
                 let columns = self.chunks.iter().cloned().flatten();
-                for (known, j) in self.known.iter_mut().zip(columns) {
-                    let (sum, square, product) = design.column(j).sums_and_dot(residual);
-                    let moment = Moment::of(scaling, rows, sum, square);
-                    *known = if moment.square > 0.0 {
-                        (product * moment.factor / rows as f64).abs()
-                    } else {
-                        0.0
-                    };
-                    moments.push(moment, scaling);
-                    worst = worst.max(*known);
-                    violators.offer(j as u32, *known);
+                for (at, (known, j)) in self.known.iter_mut().zip(columns).enumerate() {
+                    let column = design.column(j);
+                    let (sum, square) = column.sums();
+                    moments.push(Moment::of(scaling, design.rows(), sum, square), scaling);
+                    *known = 0.0;
+                    if moments.square[at] > 0.0 {
+                        let factor = moments.factor(at) / rows;
+                        let (product, slack) = near.dot(column);
+                        *known = (factor * product).abs() + slack * moments.reach(rows, at) / rows;
+                        if *known > worst && slack > 0.0 {
+                            *known = (factor * column.dot(residual)).abs();
+                        }
+                        worst = worst.max(*known);
+                        violators.offer(j as u32, *known);
+                    }
                 }
             },
         );
@@ -135,6 +141,7 @@ impl Part {
             .map(|distance| distance / rows)
             .collect();
         let newest = (drift.len() - 1) as u8;
+        let near = Near::of(&look.residual, design);
         let Self {
             chunks,
             known,
@@ -152,10 +159,18 @@ impl Part {
                         let square = look.moments.square[j];
                         let bound = known[at] + drift[usize::from(anchor[at])] * square.sqrt();
                         if bound > look.threshold && square > 0.0 {
-                            let product =
-                                look.moments.factor(j) * design.column(j).dot(&look.residual);
+                            let column = design.column(j);
+                            let factor = look.moments.factor(j);
                             let pull = pulled.of(j);
-                            let correlation = (product / rows - pull.unwrap_or(0.0)).abs();
+                            let from = |product: f64| {
+                                (factor * product / rows - pull.unwrap_or(0.0)).abs()
+                            };
+                            let (product, slack) = near.dot(column);
+                            let slack = slack * look.moments.reach(rows, j) / rows;
+                            let mut correlation = from(product) + slack;
+                            if correlation > look.threshold && slack > 0.0 {
+                                correlation = from(column.dot(&look.residual));
+                            }
                             // A coefficient that is not zero may change λ₂ β, which no bound covers.
                             known[at] = if pull.is_some() { UNKNOWN } else { correlation };
                             anchor[at] = newest;
@@ -190,6 +205,46 @@ impl Found {
             worst: self.worst.max(other.worst),
             violators: violators.into_sorted(),
             computed: self.computed + other.computed,
+        }
+    }
+}
+
+/// The residual in half the width, where reading it at random is what a scan costs; and how far
+/// that is from the residual.
+struct Near<'a> {
+    exact: &'a [f64],
+    narrow: Vec<f32>,
+    distance: f64,
+}
+
+impl<'a> Near<'a> {
+    fn of(exact: &'a [f64], design: &Design) -> Self {
+        let narrow: Vec<f32> = exact.iter().map(|&r| r as f32).collect();
+        let square: f64 = (exact.iter().zip(&narrow))
+            .map(|(r, &narrow)| (r - f64::from(narrow)).powi(2))
+            .sum();
+        // Too large a residual has no narrow form.
+        let useful = design.is_sparse() && square.is_finite();
+        Self {
+            exact,
+            narrow: if useful { narrow } else { Vec::new() },
+            distance: square.sqrt(),
+        }
+    }
+
+    /// xᵀ r up to an error of ‖x‖ times the second number.
+    #[inline(always)]
+    fn dot(&self, column: Column<'_>) -> (f64, f64) {
+        if self.narrow.is_empty() {
+            return (column.dot(self.exact), 0.0);
+        }
+        match column {
+            Column::Sparse(rows, values) => (
+                kernel::dot_sparse(rows, values, &self.narrow),
+                self.distance,
+            ),
+            Column::Ones(rows) => (kernel::dot_ones(rows, &self.narrow), self.distance),
+            dense => (dense.dot(self.exact), 0.0),
         }
     }
 }

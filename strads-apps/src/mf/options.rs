@@ -72,8 +72,14 @@ pub struct Args {
 #[derive(Clone, Debug, clap::Subcommand)]
 pub enum Action {
     /// Print the items that a user would rate highest
+    #[command(before_help = "\
+Example: five items that user 17 has not rated
+  strads mf recommend model --user 17 --except ratings.txt --top 5")]
     Recommend(Recommend),
     /// Print the ratings of pairs of user and item
+    #[command(before_help = "\
+Example: what would these users think of these items?
+  strads mf score model pairs.txt")]
     Score(Score),
 }
 

@@ -45,7 +45,7 @@ pub struct Args {
     /// How steps are made of gradients
     #[arg(long, value_enum, default_value_t = Solver::Adagrad)]
     pub solver: Solver,
-    /// The learning rate [default: adagrad 0.05; sgd 1 / mean ‖x‖², falling with the root of epochs]
+    /// The learning rate [default: adagrad 0.05; sgd 2 / mean ‖x‖², falling with the root of epochs]
     #[arg(long, value_name = "R", value_parser = positive)]
     pub rate: Option<f64>,
     /// Workers in this process, each with a replica of the model

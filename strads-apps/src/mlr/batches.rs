@@ -20,14 +20,12 @@ pub struct Batches {
 pub struct Step {
     /// The pass over the examples that it is in, from 0.
     pub epoch: u64,
-    /// Examples of one worker, at most.
+    /// Examples of one worker, at most, in any step of this epoch.
     pub share: usize,
     /// Examples over all workers.
     pub total: usize,
-    /// Where in each worker's order it begins.
-    start: usize,
-    /// Nothing follows in this epoch.
-    pub ends_epoch: bool,
+    /// Its number in the epoch, of how many.
+    place: (usize, usize),
 }
 
 impl Batches {
@@ -51,19 +49,19 @@ impl Batches {
         let grown = self.batch as f64 * self.growth.powi(epoch.min(i32::MAX as u64) as i32);
         let batch = grown.min(self.examples as f64) as usize;
         let share = batch.div_ceil(self.workers).max(1);
+        // Steps of nearly one size: a last one of a few examples would undo what others learnt.
         let longest = self.examples.div_ceil(self.workers);
-        (0..longest).step_by(share).map(move |start| {
+        let steps = longest.div_ceil(share);
+        (0..steps).map(move |number| {
             let of_worker = |worker| {
                 let own = range(self.examples, self.workers, worker).len();
-                own.saturating_sub(start).min(share)
+                range(own, steps, number).len()
             };
-            let counts = (0..self.workers).map(of_worker);
             Step {
                 epoch,
-                share: counts.clone().max().unwrap_or(0),
-                total: counts.sum(),
-                start,
-                ends_epoch: start + share >= longest,
+                share: longest.div_ceil(steps),
+                total: (0..self.workers).map(of_worker).sum(),
+                place: (number, steps),
             }
         })
     }
@@ -91,8 +89,13 @@ impl Batches {
 impl Step {
     /// What a step takes of a worker's order.
     pub fn of<'a>(&self, order: &'a [usize]) -> &'a [usize] {
-        let end = order.len().min(self.start + self.share);
-        order.get(self.start..end).unwrap_or(&[])
+        let (number, steps) = self.place;
+        &order[range(order.len(), steps, number)]
+    }
+
+    /// Whether nothing follows in this epoch.
+    pub fn ends_epoch(&self) -> bool {
+        self.place.0 + 1 == self.place.1
     }
 }
 
@@ -121,8 +124,8 @@ mod tests {
                     prop_assert_eq!(total, step.total);
                 }
                 prop_assert_eq!(seen, vec![1; examples]);
-                prop_assert!(steps.last().unwrap().ends_epoch);
-                prop_assert_eq!(steps.iter().filter(|step| step.ends_epoch).count(), 1);
+                prop_assert!(steps.last().unwrap().ends_epoch());
+                prop_assert_eq!(steps.iter().filter(|step| step.ends_epoch()).count(), 1);
             }
         }
     }

@@ -133,7 +133,7 @@ pub fn classes(target: &[f64]) -> Result<(Vec<f64>, Vec<u32>), Failure> {
     const MOST: usize = 1 << 20;
     if classes.len() < 2
         || classes.len() > MOST
-        || 2 * classes.len() > target.len().max(2) + classes.len()
+        || classes.len() == target.len() && target.len() > 3
     {
         return Err(Failure::input(format!(
             "there are {} different targets for {} examples, so they are no classes\n\

@@ -26,23 +26,15 @@ use super::servers::Shop;
 use super::worker::{self, Job, News};
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::watched;
-
-/// What came of a training.
-pub struct Outcome {
-    /// The model.
-    pub model: Model,
-    /// How it did.
-    pub finished: Finished,
-}
+use crate::files::{together, watched};
 
 /// Trains as `args` say.
 pub fn run(args: &Args) -> Result<(), Failure> {
     train(args).map(drop)
 }
 
-/// Trains as `args` say, and writes the model where they say.
-pub fn train(args: &Args) -> Result<Outcome, Failure> {
+/// Trains as `args` say, and writes the model where they say; the model and how it did.
+pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
     args.check()?;
     let mut console = args.common.console();
     let began = Instant::now();
@@ -88,7 +80,7 @@ pub fn train(args: &Args) -> Result<Outcome, Failure> {
     let began = Instant::now();
     if let Some(directory) = &args.common.out {
         let failed = |error| Failure::world(format!("{}: {error}", directory.display()));
-        model.write(directory).map_err(failed)?;
+        together(|| model.write(directory)).map_err(failed)?;
     }
     let steps = job.schedule.steps().count();
     let finished = Finished {
@@ -111,7 +103,8 @@ pub fn train(args: &Args) -> Result<Outcome, Failure> {
         measures.log_loss,
     ));
     console.event("done", &finished);
-    Ok(Outcome { model, finished })
+    console.finish()?;
+    Ok((model, finished))
 }
 
 /// The job, the model to begin with, and where to keep it.
@@ -171,10 +164,10 @@ fn prepare(
 /// The rate of each epoch.
 fn rates(args: &Args, examples: &Examples) -> impl Fn(u64) -> f64 + use<> {
     let solver = args.solver;
-    // A softmax bends by at most ‖x‖²/2 along a row, so that this is half of what is safe.
+    // The loss bends by at most ‖x‖²/2 on average, so that this is half of what is safe.
     let usual = match solver {
         Solver::Adagrad => 0.05,
-        Solver::Sgd => 1.0 / examples.mean_square().max(f64::MIN_POSITIVE),
+        Solver::Sgd => 2.0 / examples.mean_square().max(f64::MIN_POSITIVE),
     };
     let rate = args.rate.unwrap_or(usual);
     move |epoch| match solver {

@@ -84,7 +84,7 @@ pub fn train<E: Exchange>(
             loss += of_part;
         }
         seen += own.len();
-        if step.ends_epoch {
+        if step.ends_epoch() {
             let epochs = step.epoch + 1;
             tell(News::Epoch {
                 epochs,

@@ -27,6 +27,7 @@ const MEASURES: &[Measure] = &[
         fields: &[
             ("primal", "objective"),
             ("objective", "objective"),
+            ("loss", "loss met on the way"),
             ("train_loss", "train"),
             ("test_loss", "test"),
         ],

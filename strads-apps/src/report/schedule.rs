@@ -6,7 +6,7 @@ use std::fmt::Write;
 use strads::{Record, RoundRecord};
 
 use super::figure::{Figure, SIDE, ticks};
-use super::scale::Scale;
+use super::scale::{Scale, quantity};
 use super::stretches::Stretch;
 
 /// How many rows of variables there are at most.
@@ -66,7 +66,7 @@ pub fn variables(record: &Record, stretches: &[Stretch], variable: &str) -> Opti
             .map(|worker| (format!("w{worker}"), format!("worker {worker}")))
             .collect(),
         note: format!(
-            "{what}. The darker a cell, the larger the part of its variables that were written{repeated}."
+            "{what}. The stronger a colour, the larger the part of its variables that were written{repeated}."
         ),
         drawing,
     })
@@ -114,7 +114,10 @@ pub fn lanes(record: &Record, stretches: &[Stretch]) -> Option<Figure> {
         let middle = (row as f64 + 0.5) / rows as f64;
         (middle, (row * group).to_string())
     };
-    let upto = |shade: usize| format!("≤ {:.0} %", 100.0 * most * shade as f64 / SHADES as f64);
+    let upto = |shade: usize| {
+        let share = quantity(100.0 * most * shade as f64 / SHADES as f64);
+        format!("≤ {share} %")
+    };
     Some(Figure {
         title: "Who was busy when".to_owned(),
         up: "worker".to_owned(),

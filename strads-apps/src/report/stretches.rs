@@ -41,7 +41,7 @@ pub fn stretches(record: &Record) -> Vec<Stretch<'_>> {
 pub struct Shares {
     /// In `push`.
     pub computing: f64,
-    /// In `schedule` and `refresh`, while nobody computed.
+    /// In `schedule` and `refresh`.
     pub planning: f64,
     /// In `pull`.
     pub committing: f64,
@@ -99,7 +99,9 @@ impl Stretch<'_> {
         let pushing = self.sum(|round| round.sent.iter().map(|sent| sent.seconds).sum());
         let computing = (pushing / threads as f64 / whole).min(1.0);
         let committing = (self.sum(|round| round.seconds_pulling) / whole).min(1.0 - computing);
-        let planning = (apart / whole).min(1.0 - computing - committing);
+        // Planned ahead, by one thread while others compute; otherwise while all wait for it.
+        let ahead = (planning - apart) / threads as f64;
+        let planning = ((apart + ahead) / whole).min(1.0 - computing - committing);
         Shares {
             computing,
             planning,

@@ -46,7 +46,7 @@ fn a_file_says_what_the_command_line_does_not() {
 #[test]
 fn printed_options_are_a_file_of_options() {
     let place = place();
-    let told = "x.svm --lambda-ratio 0.5 --tol 1e-4 --seed 11";
+    let told = "x.svm --lambda-ratio 0.5 --tol 0.0001 --seed 11";
     let ran = place.strads(&format!("lasso {told} --print-config")).fine();
     let file = String::from_utf8(ran.stdout).unwrap();
     assert!(

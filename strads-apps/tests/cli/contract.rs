@@ -100,6 +100,8 @@ fn help_shows_an_example_first() {
         "gen lasso",
         "gen lda",
         "gen mf",
+        "gen mlr",
+        "mlr",
         "demo",
         "bosen",
         "bosen bench",

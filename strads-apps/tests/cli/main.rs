@@ -4,9 +4,12 @@
 
 mod config;
 mod contract;
+mod digits;
+mod documentation;
 mod face;
 mod generate;
 mod hostile;
+mod lda;
 mod messages;
-mod readme;
+mod report;
 mod runner;

@@ -9,11 +9,15 @@ use strads::{Executor, Run, Stop, Verdict};
 use strads_common::random::stream;
 use strads_datasets::Corpus;
 
+mod agreement;
+mod held_still;
+
 use super::checkpoint;
 use super::counts::DocumentCounts;
 use super::exact::{Desk, Prior};
 use super::gamma::ln_gamma;
 use super::program::{self, Lda};
+use super::sampler::Sampler;
 use super::shard::Shard;
 use crate::checkpoint::Keeper;
 
@@ -76,7 +80,8 @@ fn words(lda: &Lda) -> Vec<(u32, Vec<(u32, u32)>)> {
     words
 }
 
-/// Totals, word rows and document rows are at all times what the tokens' topics say.
+/// Totals, word rows and document rows are after each sweep what the tokens' topics say; those of moves
+/// once they are brought up to date. Also across changes of the sampler.
 #[test]
 fn counts_are_conserved() {
     let corpus = generated(120, 6, 1);
@@ -88,12 +93,37 @@ fn counts_are_conserved() {
             usize::from(workers == 5),
             "one word is one token in four"
         );
-        for _ in 0..3 {
+        use Sampler::{Exact, Mh};
+        for sampler in [Exact, Mh, Mh, Exact, Exact, Mh, Exact] {
+            lda.sample_by(sampler, &mut shards);
             sweep(&Executor::Inline, &mut lda, &mut shards, 1);
-            assert_eq!(
-                lda.totals().iter().map(|&n| u64::from(n)).sum::<u64>(),
-                corpus.tokens()
-            );
+            let mut counted = vec![0; 6];
+            for (worker, shard) in shards.iter_mut().enumerate() {
+                shard.show_topics();
+                shard.topics(&corpus, &lda.layout, worker, |_, topic| {
+                    counted[topic as usize] += 1
+                });
+            }
+            assert_eq!(lda.totals(), counted, "{sampler:?}");
+            if sampler == Mh {
+                shards.iter_mut().for_each(Shard::recount);
+                let late = lda.up_to_date(&shards);
+                let tokens: u32 = words(&lda)
+                    .iter()
+                    .flat_map(|(_, row)| row)
+                    .map(|e| e.1)
+                    .sum();
+                assert_eq!(u64::from(tokens), corpus.tokens());
+                lda.put_back(late);
+                let tokens: u32 = words(&lda)
+                    .iter()
+                    .flat_map(|(_, row)| row)
+                    .map(|e| e.1)
+                    .sum();
+                assert_eq!(u64::from(tokens), corpus.tokens());
+                shards.iter_mut().for_each(Shard::hide_topics);
+                continue;
+            }
             let before = words(&lda);
             let rows: Vec<Vec<_>> = shards.iter().map(sorted_rows).collect();
             lda.recount(&shards);
@@ -102,6 +132,21 @@ fn counts_are_conserved() {
             assert_eq!(shards.iter().map(sorted_rows).collect::<Vec<_>>(), rows);
         }
     }
+}
+
+/// More than 1,024 topics are packed otherwise, and head words have dense rows.
+#[test]
+fn many_topics_are_conserved_too() {
+    let corpus = generated(40, 6, 1);
+    let prior = prior(&corpus, 0.01, 0.1);
+    let (mut lda, mut shards) = program::prepare(&corpus, 5, prior, 3000, 3, None);
+    lda.sample_by(Sampler::Mh, &mut shards);
+    sweep(&Executor::Inline, &mut lda, &mut shards, 3);
+    lda.sample_by(Sampler::Exact, &mut shards);
+    sweep(&Executor::Inline, &mut lda, &mut shards, 1);
+    let before = words(&lda);
+    lda.recount(&shards);
+    assert_eq!(words(&lda), before);
 }
 
 fn sorted_rows(shard: &Shard) -> Vec<Vec<(u32, u32)>> {
@@ -217,7 +262,10 @@ fn executors_agree() {
     let train = |executor: Executor| {
         let prior = prior(&corpus, 0.3, 0.05);
         let (mut lda, mut shards) = program::prepare(&corpus, 4, prior, 5, 9, None);
-        sweep(&executor, &mut lda, &mut shards, 5);
+        sweep(&executor, &mut lda, &mut shards, 3);
+        lda.sample_by(Sampler::Mh, &mut shards);
+        sweep(&executor, &mut lda, &mut shards, 3);
+        shards.iter_mut().for_each(Shard::show_topics);
         let cells = shards.into_iter().flat_map(|shard| shard.cells);
         cells.map(|cell| cell.topics).collect::<Vec<_>>()
     };
@@ -231,11 +279,18 @@ fn executors_agree() {
 /// ones, because two true ones that begin as one rarely part.
 #[test]
 fn topics_are_recovered() {
+    recovers(Sampler::Exact, 150);
+    recovers(Sampler::Mh, 400);
+}
+
+fn recovers(sampler: Sampler, sweeps: u64) {
     let topics = 10;
     let corpus = generated(600, topics, 4);
     let prior = prior(&corpus, 0.2, 0.05);
     let (mut lda, mut shards) = program::prepare(&corpus, 4, prior, topics + 5, 1, None);
-    sweep(&Executor::Inline, &mut lda, &mut shards, 150);
+    lda.sample_by(sampler, &mut shards);
+    sweep(&Executor::Inline, &mut lda, &mut shards, sweeps);
+    lda.sample_by(Sampler::Exact, &mut shards);
     let mut found = vec![vec![0.0; corpus.word_kinds]; topics + 5];
     lda.for_each_word(|word, row| {
         for &(topic, count) in row.iter().filter(|_| word > 0) {

@@ -1,0 +1,211 @@
+//! Examples of several classes, from a model of the kind that is to be found.
+//!
+//! The class of x is the one with the greatest score `wₖ · x + noise`, where the weights are normal
+//! and scores have deviation 1 without the noise.
+
+use super::cores;
+use super::sample::normal;
+use crate::error::{Error, Kind};
+use crate::matrix::{Csc, Labelled, Matrix};
+use crate::workers;
+use rand::RngExt;
+use strads_common::random::stream;
+
+/// A problem to generate.
+#[derive(Clone, Debug)]
+pub struct Classes {
+    /// Examples.
+    pub rows: usize,
+    /// Features.
+    pub columns: usize,
+    /// Classes, called 0, 1, …
+    pub classes: usize,
+    /// The share of entries that are not zero; below 1 the matrix is sparse.
+    pub density: f64,
+    /// The deviation of the noise.
+    pub noise: f64,
+    /// Everything random is a function of the options and this.
+    pub seed: u64,
+}
+
+/// Examples that share a random stream.
+const BLOCK: usize = 128;
+
+/// Columns, their values, and the class of one example.
+type Example = (Vec<u32>, Vec<f64>, f64);
+
+impl Classes {
+    /// Generates features and classes.
+    pub fn generate(&self) -> Result<Labelled, Error> {
+        self.check()
+            .map_err(|kind| Error::whole("generator options", kind))?;
+        let deviation = 1.0 / (self.columns as f64 * self.density).sqrt();
+        let mut weights = vec![0.0; self.columns * self.classes];
+        let rows: Vec<_> = weights.chunks_mut(self.classes).enumerate().collect();
+        workers::run(rows, cores(), |(column, row)| {
+            let mut stream = stream(self.seed, "class weights", column as u64);
+            row.fill_with(|| deviation * normal(&mut stream));
+        });
+        let mut examples: Vec<Example> = vec![Example::default(); self.rows];
+        let blocks: Vec<_> = examples.chunks_mut(BLOCK).enumerate().collect();
+        workers::run(blocks, cores(), |(number, block)| {
+            let mut stream = stream(self.seed, "class examples", number as u64);
+            for example in block {
+                *example = self.example(&weights, &mut stream);
+            }
+        });
+        Ok(self.assemble(&examples))
+    }
+
+    fn check(&self) -> Result<(), Kind> {
+        let wrong = |option, expected, found: String| {
+            Err(Kind::Option {
+                option,
+                expected,
+                found,
+            })
+        };
+        let most = u32::MAX as usize;
+        match self {
+            Self { rows, .. } if !(1..most).contains(rows) => {
+                wrong("rows", "from 1 to 4294967294", rows.to_string())
+            }
+            Self { columns, .. } if !(1..most).contains(columns) => {
+                wrong("columns", "from 1 to 4294967294", columns.to_string())
+            }
+            Self { classes, .. } if !(2..=1 << 20).contains(classes) => {
+                wrong("classes", "from 2 to 1048576", classes.to_string())
+            }
+            Self { density, .. } if !(*density > 0.0 && *density <= 1.0) => {
+                wrong("density", "above 0 and at most 1", density.to_string())
+            }
+            Self { noise, .. } if !(*noise >= 0.0 && noise.is_finite()) => {
+                wrong("noise", "0 or more", noise.to_string())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn example(&self, weights: &[f64], stream: &mut strads_common::random::Stream) -> Example {
+        let (mut columns, mut values) = (Vec::new(), Vec::new());
+        let mut scores = vec![0.0; self.classes];
+        for column in 0..self.columns {
+            if self.density < 1.0 && stream.random::<f64>() >= self.density {
+                continue;
+            }
+            let x = normal(stream);
+            let row = &weights[column * self.classes..][..self.classes];
+            scores
+                .iter_mut()
+                .zip(row)
+                .for_each(|(score, w)| *score += x * w);
+            columns.push(column as u32);
+            values.push(x);
+        }
+        scores
+            .iter_mut()
+            .for_each(|score| *score += self.noise * normal(stream));
+        let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
+        (columns, values, best.map_or(0.0, |(class, _)| class as f64))
+    }
+
+    fn assemble(&self, examples: &[Example]) -> Labelled {
+        let target = examples.iter().map(|(.., class)| *class).collect();
+        let features = if self.density < 1.0 {
+            let ends = examples.iter().scan(0, |end, (columns, ..)| {
+                *end += columns.len();
+                Some(*end)
+            });
+            let indptr: Vec<usize> = std::iter::once(0).chain(ends).collect();
+            let columns = examples
+                .iter()
+                .flat_map(|(columns, ..)| columns)
+                .copied()
+                .collect();
+            let values = examples
+                .iter()
+                .flat_map(|(_, values, _)| values)
+                .copied()
+                .collect();
+            Matrix::Sparse(Csc::new((self.rows, self.columns), indptr, columns, values).to_csc())
+        } else {
+            let mut values = vec![0.0; self.rows * self.columns];
+            for (row, (_, entries, _)) in examples.iter().enumerate() {
+                for (column, x) in entries.iter().enumerate() {
+                    values[column * self.rows + row] = *x;
+                }
+            }
+            Matrix::from_columns(self.rows, self.columns, values)
+        };
+        Labelled {
+            features,
+            target: Some(target),
+            names: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(density: f64) -> Classes {
+        Classes {
+            rows: 300,
+            columns: 20,
+            classes: 4,
+            density,
+            noise: 0.1,
+            seed: 7,
+        }
+    }
+
+    /// All classes occur, the density is what was asked for, and a seed makes the same data again.
+    #[test]
+    fn classes_occur_and_seeds_repeat() {
+        for density in [1.0, 0.3] {
+            let data = problem(density).generate().unwrap();
+            assert_eq!(data, problem(density).generate().unwrap());
+            assert_ne!(
+                data,
+                Classes {
+                    seed: 8,
+                    ..problem(density)
+                }
+                .generate()
+                .unwrap()
+            );
+            let stored = data.features.nonzeros() as f64 / 6000.0;
+            assert!((stored - density).abs() < 0.05, "{stored}");
+            let target = data.target.unwrap();
+            for class in 0..4 {
+                let count = target.iter().filter(|y| **y == f64::from(class)).count();
+                assert!(count > 20, "class {class} occurs {count} times");
+            }
+        }
+    }
+
+    #[test]
+    fn impossible_options_are_refused() {
+        for wrong in [
+            Classes {
+                classes: 1,
+                ..problem(1.0)
+            },
+            Classes {
+                density: 0.0,
+                ..problem(1.0)
+            },
+            Classes {
+                rows: 0,
+                ..problem(1.0)
+            },
+            Classes {
+                noise: f64::NAN,
+                ..problem(1.0)
+            },
+        ] {
+            assert!(wrong.generate().is_err(), "{wrong:?}");
+        }
+    }
+}
