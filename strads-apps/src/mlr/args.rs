@@ -72,15 +72,9 @@ pub struct Args {
     /// A file with the job's secret, at least 32 bytes that no stranger knows
     #[arg(long, value_name = "FILE", requires = "peers")]
     pub secret: Option<PathBuf>,
-    /// Keep checkpoints in this directory
-    #[arg(long, value_name = "DIR")]
-    pub checkpoint: Option<PathBuf>,
     /// Epochs between checkpoints
     #[arg(long, value_name = "N", default_value_t = 5, requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
     pub checkpoint_every: u64,
-    /// Continue from the newest checkpoint
-    #[arg(long, requires = "checkpoint")]
-    pub resume: bool,
     /// What all apps have.
     #[command(flatten)]
     pub common: Common,
