@@ -36,6 +36,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// Trains as `args` say, and writes the model where they say; the model and how it did.
 pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
     args.check()?;
+    args.common.stays_here()?;
     let mut console = args.common.console();
     let began = Instant::now();
     let (data, target) = read(args, &mut console)?;
@@ -116,10 +117,11 @@ fn prepare(
     let rows = examples.rows;
     let adapts = args.solver == Solver::Adagrad;
     let checkpoints = args
+        .common
         .checkpoint
         .as_ref()
         .map(|directory| Checkpoints::new(directory, &description(args, &examples)));
-    let state = match (&checkpoints, args.resume) {
+    let state = match (&checkpoints, args.common.resume) {
         (Some(checkpoints), true) => Some(checkpoints.newest(rows * classes, adapts)?),
         _ => None,
     };
@@ -359,7 +361,7 @@ fn secret(args: &Args) -> Result<Secret, Failure> {
 /// After which epochs the model is kept.
 fn keeps_of(args: &Args) -> impl Fn(u64) -> bool + Sync + use<> {
     let (asked, every, last) = (
-        args.checkpoint.is_some(),
+        args.common.checkpoint.is_some(),
         args.checkpoint_every,
         args.epochs,
     );
