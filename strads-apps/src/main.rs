@@ -51,6 +51,8 @@ struct Cli {
     log: log::Level,
 }
 
+// There is one value of it in a run, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Sparse linear regression: Lasso and elastic net
