@@ -71,13 +71,18 @@ impl Batches {
     /// The examples that `worker` owns.
     pub fn own(&self, worker: usize) -> Vec<usize> {
         let partition = Partition::Random { seed: self.seed };
-        partition.part(self.examples, self.workers, worker, 0).iter().collect()
+        partition
+            .part(self.examples, self.workers, worker, 0)
+            .iter()
+            .collect()
     }
 
     /// The same, in the order of `epoch`.
     pub fn order(&self, worker: usize, epoch: u64) -> Vec<usize> {
         let mut own = self.own(worker);
-        let number = epoch.wrapping_mul(self.workers as u64).wrapping_add(worker as u64);
+        let number = epoch
+            .wrapping_mul(self.workers as u64)
+            .wrapping_add(worker as u64);
         own.shuffle(&mut stream(self.seed, "order of examples", number));
         own
     }

@@ -56,15 +56,18 @@ impl Checkpoints {
     /// Keeps the model after `epochs` epochs.
     pub fn save(&self, epochs: u64, replica: &Replica) -> io::Result<()> {
         fs::create_dir_all(&self.directory)?;
-        completely(&self.directory.join(format!("epoch-{epochs}.npz")), |file| {
-            let mut npz = npz::Writer::new(file);
-            npz.array("job", &[2], &[self.job, epochs.cast_signed()])?;
-            npz.array("weights", &[replica.weights.len()], &replica.weights)?;
-            if let Some(squares) = &replica.squares {
-                npz.array("squares", &[squares.len()], squares)?;
-            }
-            npz.finish().map(drop)
-        })?;
+        completely(
+            &self.directory.join(format!("epoch-{epochs}.npz")),
+            |file| {
+                let mut npz = npz::Writer::new(file);
+                npz.array("job", &[2], &[self.job, epochs.cast_signed()])?;
+                npz.array("weights", &[replica.weights.len()], &replica.weights)?;
+                if let Some(squares) = &replica.squares {
+                    npz.array("squares", &[squares.len()], squares)?;
+                }
+                npz.finish().map(drop)
+            },
+        )?;
         for (_, old) in self.list()?.into_iter().rev().skip(KEPT) {
             fs::remove_file(old)?;
         }
@@ -81,12 +84,23 @@ impl Checkpoints {
             }
         }
         Err(failure.map_or_else(
-            || Failure::input(format!("{}: holds no checkpoint to resume from", self.directory.display())),
+            || {
+                Failure::input(format!(
+                    "{}: holds no checkpoint to resume from",
+                    self.directory.display()
+                ))
+            },
             Failure::from,
         ))
     }
 
-    fn load(&self, epochs: u64, path: &Path, entries: usize, adapts: bool) -> Result<State, Unreadable> {
+    fn load(
+        &self,
+        epochs: u64,
+        path: &Path,
+        entries: usize,
+        adapts: bool,
+    ) -> Result<State, Unreadable> {
         let mut archive = Archive::open(path)?;
         if archive.integers("job")?.first() != Some(&self.job) {
             return Err(archive.unreadable(
@@ -100,7 +114,11 @@ impl Checkpoints {
         };
         let fits = |values: &Vec<f32>| values.len() == entries;
         match fits(&weights) && squares.as_ref().is_none_or(fits) {
-            true => Ok(State { epochs, weights, squares }),
+            true => Ok(State {
+                epochs,
+                weights,
+                squares,
+            }),
             false => Err(archive.unreadable("is of another model")),
         }
     }

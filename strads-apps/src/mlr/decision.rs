@@ -96,7 +96,11 @@ impl std::fmt::Display for Told {
             bytes,
             bytes_full,
         } = self;
-        write!(f, "{batch} examples a worker: {update} over {topology}, {:.3} MB a step", bytes / 1e6)?;
+        write!(
+            f,
+            "{batch} examples a worker: {update} over {topology}, {:.3} MB a step",
+            bytes / 1e6
+        )?;
         match bytes_full {
             Some(full) if update != "full" => write!(f, " (full: {:.3} MB)", full / 1e6),
             _ => Ok(()),

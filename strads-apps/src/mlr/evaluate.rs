@@ -45,7 +45,11 @@ pub fn predict(args: &Predict) -> Result<(), Failure> {
     each_row(&examples, &model.weights, model.classes.len(), |_, row| {
         likeliest.push(model.classes[greatest(row)]);
     });
-    let list = |into: &mut dyn Write| likeliest.iter().try_for_each(|class| writeln!(into, "{class}"));
+    let list = |into: &mut dyn Write| {
+        likeliest
+            .iter()
+            .try_for_each(|class| writeln!(into, "{class}"))
+    };
     let failed = |error: std::io::Error| Failure::world(format!("writing predictions: {error}"));
     match &args.out {
         Some(path) => completely(path, |file| list(file)).map_err(failed),
@@ -59,7 +63,10 @@ pub fn eval(args: &Eval) -> Result<(), Failure> {
     let model = Model::read(&args.applied.model)?;
     let data = read(&model, &args.applied.features)?;
     let told = match &args.target {
-        Some(path) => Some(read_vector(&Source::from(path.as_path()), &ReadOptions::default())?),
+        Some(path) => Some(read_vector(
+            &Source::from(path.as_path()),
+            &ReadOptions::default(),
+        )?),
         None => data.target.clone(),
     };
     let target = told.filter(|target| target.len() == data.features.rows()).ok_or_else(|| {
@@ -96,7 +103,12 @@ pub fn measure(examples: &Examples, weights: &[f32], classes: usize) -> Measures
 }
 
 /// Calls `look` with the number and the probabilities of each example.
-fn each_row(examples: &Examples, weights: &[f32], classes: usize, mut look: impl FnMut(usize, &[f32])) {
+fn each_row(
+    examples: &Examples,
+    weights: &[f32],
+    classes: usize,
+    mut look: impl FnMut(usize, &[f32]),
+) {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let all: Vec<usize> = (0..examples.len()).collect();
     for part in all.chunks(PART) {

@@ -97,7 +97,14 @@ impl Examples {
         match &self.features {
             Features::Dense(values) => {
                 let example = |&at: &usize| &values[at * self.rows..(at + 1) * self.rows];
-                Rows::All(which.iter().flat_map(example).copied().collect::<Vec<_>>().into())
+                Rows::All(
+                    which
+                        .iter()
+                        .flat_map(example)
+                        .copied()
+                        .collect::<Vec<_>>()
+                        .into(),
+                )
             }
             Features::Sparse { ends, rows, values } => {
                 let (mut to, mut named, mut entries) = (Vec::new(), Vec::new(), Vec::new());
@@ -124,7 +131,10 @@ pub fn classes(target: &[f64]) -> Result<(Vec<f64>, Vec<u32>), Failure> {
     classes.dedup();
     // A regression's target would make a class of every example.
     const MOST: usize = 1 << 20;
-    if classes.len() < 2 || classes.len() > MOST || 2 * classes.len() > target.len().max(2) + classes.len() {
+    if classes.len() < 2
+        || classes.len() > MOST
+        || 2 * classes.len() > target.len().max(2) + classes.len()
+    {
         return Err(Failure::input(format!(
             "there are {} different targets for {} examples, so they are no classes\n\
              `strads lasso` is for targets that are amounts",
@@ -142,7 +152,10 @@ pub fn known(data: &Labelled, classes: &[f64], target: &[f64]) -> Result<Example
     let number = |y: &f64| {
         let found = classes.binary_search_by(|class| class.total_cmp(y));
         found.map(|number| number as u32).map_err(|_| {
-            Failure::input(format!("the model has no class {y}\nit has {} others", classes.len()))
+            Failure::input(format!(
+                "the model has no class {y}\nit has {} others",
+                classes.len()
+            ))
         })
     };
     let labels = target.iter().map(number).collect::<Result<_, _>>()?;

@@ -20,7 +20,13 @@ pub fn threads_for(work: usize, threads: usize) -> usize {
 }
 
 /// `v W`: a row of scores for each example.
-pub fn scores(v: &Rows<'_>, weights: &[f32], rows: usize, classes: usize, threads: usize) -> Vec<f32> {
+pub fn scores(
+    v: &Rows<'_>,
+    weights: &[f32],
+    rows: usize,
+    classes: usize,
+    threads: usize,
+) -> Vec<f32> {
     match v {
         Rows::All(v) => dense_scores(v, weights, rows, classes, threads),
         Rows::Some { ends, rows, values } => {
@@ -39,12 +45,20 @@ pub fn scores(v: &Rows<'_>, weights: &[f32], rows: usize, classes: usize, thread
     }
 }
 
-fn dense_scores(v: &[f32], weights: &[f32], rows: usize, classes: usize, threads: usize) -> Vec<f32> {
+fn dense_scores(
+    v: &[f32],
+    weights: &[f32],
+    rows: usize,
+    classes: usize,
+    threads: usize,
+) -> Vec<f32> {
     let examples = v.len() / rows;
     let mut scores = vec![0.0; examples * classes];
     let v = ArrayView2::from_shape((examples, rows), v).expect("whole examples");
-    let weights = ArrayView2::from_shape((rows, classes), weights).expect("a row of weights for each feature");
-    let mut all = ArrayViewMut2::from_shape((examples, classes), &mut scores).expect("a score for each class");
+    let weights = ArrayView2::from_shape((rows, classes), weights)
+        .expect("a row of weights for each feature");
+    let mut all = ArrayViewMut2::from_shape((examples, classes), &mut scores)
+        .expect("a score for each class");
     let mut blocks = Vec::new();
     for (down, strip) in all.axis_chunks_iter_mut(Axis(0), BLOCK).enumerate() {
         let mut rest = strip;
@@ -57,7 +71,10 @@ fn dense_scores(v: &[f32], weights: &[f32], rows: usize, classes: usize, threads
     let threads = threads_for(examples * rows * classes, threads).min(blocks.len());
     let multiply = |(down, across, mut block): (usize, usize, ArrayViewMut2<'_, f32>)| {
         let (height, width) = block.dim();
-        let (v, w) = (v.slice(s![down..down + height, ..]), weights.slice(s![.., across..across + width]));
+        let (v, w) = (
+            v.slice(s![down..down + height, ..]),
+            weights.slice(s![.., across..across + width]),
+        );
         general_mat_mul(1.0, &v, &w, 0.0, &mut block);
     };
     if threads <= 1 {

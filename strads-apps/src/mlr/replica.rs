@@ -39,7 +39,13 @@ pub struct Replica {
 
 impl Replica {
     /// Zeros, with memory for adagrad if `adapts`.
-    pub fn new(rows: usize, classes: usize, adapts: bool, schedule: Arc<Schedule>, threads: usize) -> Self {
+    pub fn new(
+        rows: usize,
+        classes: usize,
+        adapts: bool,
+        schedule: Arc<Schedule>,
+        threads: usize,
+    ) -> Self {
         let zeros = vec![0.0; rows * classes];
         Self {
             rows,
@@ -156,7 +162,9 @@ impl Replica {
                     }
                     form::NAMED => {
                         let named = Named::decode(&piece.content, rows, classes)?;
-                        for (&row, values) in named.rows.iter().zip(named.values.chunks_exact(classes)) {
+                        for (&row, values) in
+                            named.rows.iter().zip(named.values.chunks_exact(classes))
+                        {
                             add(factor, values, &mut into[row as usize * classes..]);
                         }
                     }
@@ -202,5 +210,7 @@ impl Replica {
 
 /// `into += factor · values`, as far as there are values.
 pub fn add(factor: f32, values: &[f32], into: &mut [f32]) {
-    into.iter_mut().zip(values).for_each(|(w, value)| *w += factor * value);
+    into.iter_mut()
+        .zip(values)
+        .for_each(|(w, value)| *w += factor * value);
 }

@@ -57,7 +57,8 @@ impl Schedule {
     /// The steps that this run does, with their numbers and what is sent in them.
     pub fn steps(&self) -> impl Iterator<Item = (usize, &Step, &Choice)> {
         let all = self.steps.iter().zip(&self.choices).enumerate();
-        all.skip(self.first).map(|(number, (step, choice))| (number, step, choice))
+        all.skip(self.first)
+            .map(|(number, (step, choice))| (number, step, choice))
     }
 
     /// How many steps there are, those done before included.

@@ -63,7 +63,8 @@ impl<'a, H: Home> Broadcast<'a, H> {
 
     fn publish(&self, urgency: usize, form: u8, content: Bytes, last: bool) {
         let urgency = urgency.min(usize::from(u16::MAX)) as u16;
-        self.home.with(|peer| peer.publish(urgency, form, content, last));
+        self.home
+            .with(|peer| peer.publish(urgency, form, content, last));
     }
 
     /// Sends `matrix` in blocks, from the top: so the next pass begins with it.
@@ -76,7 +77,12 @@ impl<'a, H: Home> Broadcast<'a, H> {
                 first: number * step,
                 values: values.into(),
             };
-            self.publish(number, form::BLOCK, block.encode(rows, classes), number == last);
+            self.publish(
+                number,
+                form::BLOCK,
+                block.encode(rows, classes),
+                number == last,
+            );
         }
     }
 
@@ -172,8 +178,12 @@ impl<H: Home> Exchange for Broadcast<'_, H> {
             if piece.origin == lowest && piece.form == form::BLOCK {
                 let block = Block::decode(&piece.content, replica.rows, replica.classes);
                 let block = block.map_err(Failure::world)?;
-                let own = &mut replica.weights[block.first * replica.classes..][..block.values.len()];
-                let apart = own.iter().zip(block.values.iter()).map(|(a, b)| (a - b).abs());
+                let own =
+                    &mut replica.weights[block.first * replica.classes..][..block.values.len()];
+                let apart = own
+                    .iter()
+                    .zip(block.values.iter())
+                    .map(|(a, b)| (a - b).abs());
                 distance = apart.fold(distance, f32::max);
                 own.copy_from_slice(&block.values);
             }

@@ -131,7 +131,9 @@ impl Exchange for Tables {
             let rate = self.schedule.rate(number);
             gradient.iter_mut().for_each(|g| *g *= -rate);
         }
-        self.worker.inc(WEIGHTS, &self.rows, gradient).map_err(Failure::world)?;
+        self.worker
+            .inc(WEIGHTS, &self.rows, gradient)
+            .map_err(Failure::world)?;
         self.worker.clock(WEIGHTS).map(drop).map_err(Failure::world)
     }
 
@@ -144,7 +146,9 @@ impl Exchange for Tables {
         // are asked for anew.
         let done = TableId(1);
         let world = |error: bosen::tcp::TcpError| Failure::world(error);
-        self.worker.create(done, TableSpec::dense::<f32>(1)).map_err(world)?;
+        self.worker
+            .create(done, TableSpec::dense::<f32>(1))
+            .map_err(world)?;
         self.worker.settle().map_err(world)?;
         self.worker.clock(done).map_err(world)?;
         let all = Arc::new(RowSet::range(0, 1));

@@ -115,7 +115,11 @@ pub fn train(args: &Args) -> Result<Outcome, Failure> {
 }
 
 /// The job, the model to begin with, and where to keep it.
-fn prepare(args: &Args, examples: Examples, classes: usize) -> Result<(Job, Replica, Option<Checkpoints>), Failure> {
+fn prepare(
+    args: &Args,
+    examples: Examples,
+    classes: usize,
+) -> Result<(Job, Replica, Option<Checkpoints>), Failure> {
     let rows = examples.rows;
     let adapts = args.solver == Solver::Adagrad;
     let checkpoints = args
@@ -140,7 +144,9 @@ fn prepare(args: &Args, examples: Examples, classes: usize) -> Result<(Job, Repl
         args.common.seed,
     );
     let decision = Decision::new(args, rows, classes, examples.density());
-    let begin = state.as_ref().map_or(0, |state| state.epochs.min(args.epochs));
+    let begin = state
+        .as_ref()
+        .map_or(0, |state| state.epochs.min(args.epochs));
     let rate = rates(args, &examples);
     let schedule = Schedule::new(&batches, &decision, (begin, args.epochs), args.lambda, rate);
     let schedule = Arc::new(schedule);
@@ -185,7 +191,8 @@ fn description(args: &Args, examples: &Examples) -> String {
     let data = match &data {
         bosen::factors::Rows::All(values) => crc32fast::hash(bytemuck::cast_slice(values)),
         bosen::factors::Rows::Some { rows, values, .. } => {
-            crc32fast::hash(bytemuck::cast_slice(rows)) ^ crc32fast::hash(bytemuck::cast_slice(values))
+            crc32fast::hash(bytemuck::cast_slice(rows))
+                ^ crc32fast::hash(bytemuck::cast_slice(values))
         }
     };
     format!(
@@ -211,7 +218,12 @@ struct Trained {
 }
 
 /// Lets the workers of this process learn; the first of them tells how it goes.
-fn learn(args: &Args, job: &Job, replica: Replica, teller: &mut Teller<'_>) -> Result<Trained, Failure> {
+fn learn(
+    args: &Args,
+    job: &Job,
+    replica: Replica,
+    teller: &mut Teller<'_>,
+) -> Result<Trained, Failure> {
     if !args.peers.is_empty() {
         return learn_as_peer(args, job, replica, teller);
     }
@@ -237,7 +249,9 @@ fn learn(args: &Args, job: &Job, replica: Replica, teller: &mut Teller<'_>) -> R
     };
     let seats = room::seats(setting);
     let exchanges = (0..).map(WorkerId).zip(&seats);
-    let mut exchanges: Vec<_> = exchanges.map(|(me, seat)| Broadcast::new(me, seat)).collect();
+    let mut exchanges: Vec<_> = exchanges
+        .map(|(me, seat)| Broadcast::new(me, seat))
+        .collect();
     let trained = all(job, &replica, exchanges.iter_mut().collect(), teller);
     drop(exchanges);
     seats.into_iter().for_each(room::Seat::leave);
@@ -259,14 +273,18 @@ fn all<E: Exchange + Send>(
             .enumerate()
             .map(|(at, exchange)| {
                 let mut replica = replica.clone();
-                scope.spawn(move || worker::train(job, at + 1, &mut replica, exchange, keeps, |_| Ok(())))
+                scope.spawn(move || {
+                    worker::train(job, at + 1, &mut replica, exchange, keeps, |_| Ok(()))
+                })
             })
             .collect();
         let mut own = replica.clone();
         let first = worker::train(job, 0, &mut own, first, keeps, |news| teller.tell(news));
         let mut apart = first?;
         for other in others {
-            let distance = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let distance = other
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             apart = apart.max(distance?);
         }
         Ok(Trained {
@@ -278,7 +296,12 @@ fn all<E: Exchange + Send>(
 }
 
 /// As one worker of several processes.
-fn learn_as_peer(args: &Args, job: &Job, mut replica: Replica, teller: &mut Teller<'_>) -> Result<Trained, Failure> {
+fn learn_as_peer(
+    args: &Args,
+    job: &Job,
+    mut replica: Replica,
+    teller: &mut Teller<'_>,
+) -> Result<Trained, Failure> {
     let me = WorkerId(args.me.expect("peers need a number"));
     let address = args.peers[me.index()];
     let listener = TcpListener::bind(address)
@@ -298,12 +321,17 @@ fn learn_as_peer(args: &Args, job: &Job, mut replica: Replica, teller: &mut Tell
     let node = node.map_err(Failure::world)?;
     let mut exchange = Broadcast::new(me, &node);
     let keeps = keeps_of(teller.args);
-    let apart = worker::train(job, me.index(), &mut replica, &mut exchange, keeps, |news| {
-        match me.0 {
+    let apart = worker::train(
+        job,
+        me.index(),
+        &mut replica,
+        &mut exchange,
+        keeps,
+        |news| match me.0 {
             0 => teller.tell(news),
             _ => Ok(()),
-        }
-    })?;
+        },
+    )?;
     let sent_bytes = Some(node.sent_bytes());
     node.leave();
     Ok(Trained {
@@ -317,7 +345,8 @@ fn learn_as_peer(args: &Args, job: &Job, mut replica: Replica, teller: &mut Tell
 fn secret(args: &Args) -> Result<Secret, Failure> {
     use sha2::{Digest, Sha256};
     let path: &PathBuf = args.secret.as_ref().expect("peers need a secret");
-    let content = std::fs::read(path).map_err(|error| Failure::world(format!("{}: {error}", path.display())))?;
+    let content = std::fs::read(path)
+        .map_err(|error| Failure::world(format!("{}: {error}", path.display())))?;
     if content.len() < 32 {
         return Err(Failure::input(format!(
             "{}: {} bytes are too few for a secret\nmake one with: head -c 32 /dev/urandom > {}",
@@ -331,7 +360,11 @@ fn secret(args: &Args) -> Result<Secret, Failure> {
 
 /// After which epochs the model is kept.
 fn keeps_of(args: &Args) -> impl Fn(u64) -> bool + Sync + use<> {
-    let (asked, every, last) = (args.checkpoint.is_some(), args.checkpoint_every, args.epochs);
+    let (asked, every, last) = (
+        args.checkpoint.is_some(),
+        args.checkpoint_every,
+        args.epochs,
+    );
     move |epochs| asked && (epochs % every == 0 || epochs == last)
 }
 
@@ -363,8 +396,9 @@ impl Teller<'_> {
                     },
                 );
                 let all = self.args.epochs;
-                self.console
-                    .progress(|| format!("{seconds:.1} s: epoch {epochs} of {all}, loss {loss:.5}"));
+                self.console.progress(|| {
+                    format!("{seconds:.1} s: epoch {epochs} of {all}, loss {loss:.5}")
+                });
             }
             News::Model { epochs, replica } => {
                 if let Some(checkpoints) = self.checkpoints {
@@ -379,7 +413,11 @@ impl Teller<'_> {
 
 /// Examples and their targets.
 fn read(args: &Args, console: &mut Console) -> Result<(Labelled, Vec<f64>), Failure> {
-    let file = args.target.as_ref().map(PathBuf::from).filter(|path| path.exists());
+    let file = args
+        .target
+        .as_ref()
+        .map(PathBuf::from)
+        .filter(|path| path.exists());
     let mut options = ReadOptions {
         format: args.format,
         threads: args.common.threads(),
@@ -392,13 +430,18 @@ fn read(args: &Args, console: &mut Console) -> Result<(Labelled, Vec<f64>), Fail
         read_labelled(&source, &options)
     })?;
     let target = match &file {
-        Some(path) => Some(read_vector(&Source::from(path.as_path()), &ReadOptions::default())?),
+        Some(path) => Some(read_vector(
+            &Source::from(path.as_path()),
+            &ReadOptions::default(),
+        )?),
         None => data.target.clone(),
     };
     let (name, rows) = (args.features.display(), data.features.rows());
     let advice = "give --target a file with one number a row";
     match target {
-        None => Err(Failure::input(format!("{name}: there are no classes in this file\n{advice}"))),
+        None => Err(Failure::input(format!(
+            "{name}: there are no classes in this file\n{advice}"
+        ))),
         Some(target) if target.len() != rows => Err(Failure::input(format!(
             "{} classes for the {rows} rows of {name}\n{advice}",
             target.len()
