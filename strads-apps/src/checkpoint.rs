@@ -164,6 +164,11 @@ impl Kept {
         part.ok_or_else(|| self.unreadable(format!("there is no part `{name}`")))
     }
 
+    /// Where it is.
+    pub fn place(&self) -> &Path {
+        &self.path
+    }
+
     /// What is wrong with it.
     pub fn unreadable(&self, what: impl std::fmt::Display) -> Failure {
         Failure::input(format!("{}: {what}", self.path.display()))

@@ -11,6 +11,7 @@ pub mod launch;
 pub mod node;
 pub mod place;
 pub mod secret_file;
+pub mod recovery;
 mod ssh;
 pub mod talk;
 
