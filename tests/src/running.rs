@@ -10,7 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// How long anything may take that has no stated time of its own.
 pub const PATIENCE: Duration = Duration::from_secs(120);
-const POLL: Duration = Duration::from_millis(20);
+/// How often a test looks.
+pub const POLL: Duration = Duration::from_millis(20);
 
 /// A process and what it has said so far.
 pub struct Running {
