@@ -180,7 +180,7 @@ impl Kept {
 pub fn newest(root: &Path) -> Result<Kept, Failure> {
     let found = list(root).map_err(|error| {
         Failure::input(format!(
-            "{}: cannot look for a checkpoint: {error}",
+            "{}: cannot look for a checkpoint: {error}\nname the directory that --checkpoint had",
             root.display()
         ))
     })?;

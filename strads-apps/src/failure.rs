@@ -43,7 +43,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Input(message) | Self::World(message) | Self::Lost(message) => {
                 f.write_str(message)
-            },
+            }
         }
     }
 }

@@ -10,8 +10,8 @@ pub mod job;
 pub mod launch;
 pub mod node;
 pub mod place;
-pub mod secret_file;
 pub mod recovery;
+pub mod secret_file;
 mod ssh;
 pub mod talk;
 

@@ -1,7 +1,7 @@
 //! Where an app's programs run: on the threads of this process, or on nodes.
 
-use strads::Executor;
 use std::net::TcpStream;
+use strads::Executor;
 
 use strads::cluster::{Cluster, Member, Programs, Timing};
 
@@ -41,6 +41,8 @@ impl Place {
             });
         };
         let mut members = nodes.members().clone();
+        // Those of lost nodes too: the number of workers is part of the model.
+        let workers = members.nodes.iter().map(|node| node.workers).sum();
         if bereft {
             members.nodes.retain(answers);
         }
@@ -49,7 +51,7 @@ impl Place {
         }
         let cluster = Cluster::join(&members, Timing::default())?;
         Ok(Self {
-            workers: cluster.slots(),
+            workers,
             executor: Executor::Cluster(cluster),
             nodes: Some(nodes),
         })

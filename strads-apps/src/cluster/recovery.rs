@@ -37,7 +37,10 @@ pub fn recovering<A>(
         }
         let (from, resume) = match checkpoint::newest(directory) {
             Ok(kept) => (format!("from {}", kept.place().display()), true),
-            Err(_) => ("from the beginning: there is no checkpoint yet".to_owned(), false),
+            Err(_) => (
+                "from the beginning: there is no checkpoint yet".to_owned(),
+                false,
+            ),
         };
         eprintln!("strads: {lost}\ngoing on with the others, {from}");
         (common.resume, common.bereft) = (resume, true);
