@@ -164,6 +164,11 @@ impl Kept {
         part.ok_or_else(|| self.unreadable(format!("there is no part `{name}`")))
     }
 
+    /// Where it is.
+    pub fn place(&self) -> &Path {
+        &self.path
+    }
+
     /// What is wrong with it.
     pub fn unreadable(&self, what: impl std::fmt::Display) -> Failure {
         Failure::input(format!("{}: {what}", self.path.display()))
@@ -175,7 +180,7 @@ impl Kept {
 pub fn newest(root: &Path) -> Result<Kept, Failure> {
     let found = list(root).map_err(|error| {
         Failure::input(format!(
-            "{}: cannot look for a checkpoint: {error}",
+            "{}: cannot look for a checkpoint: {error}\nname the directory that --checkpoint had",
             root.display()
         ))
     })?;

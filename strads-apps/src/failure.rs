@@ -14,6 +14,8 @@ pub enum Failure {
     Input(String),
     /// The world fails (disk, network, another process): exit code 3.
     World(String),
+    /// A node is gone, with what it had: exit code 3, unless one goes on without it.
+    Lost(String),
 }
 
 impl Failure {
@@ -31,7 +33,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Input(_) => 2,
-            Self::World(_) => 3,
+            Self::World(_) | Self::Lost(_) => 3,
         }
     }
 }
@@ -39,7 +41,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Input(message) | Self::World(message) => f.write_str(message),
+            Self::Input(message) | Self::World(message) | Self::Lost(message) => {
+                f.write_str(message)
+            }
         }
     }
 }
@@ -48,7 +52,10 @@ impl std::error::Error for Failure {}
 
 impl From<strads::Error> for Failure {
     fn from(error: strads::Error) -> Self {
-        Self::World(error.to_string())
+        match error {
+            strads::Error::Lost { .. } => Self::Lost(error.to_string()),
+            _ => Self::World(error.to_string()),
+        }
     }
 }
 

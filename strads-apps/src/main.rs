@@ -8,6 +8,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use strads_apps::cli::{
     self, complaint::complaint, config, interrupt, log, resume, settings, shell,
 };
+use strads_apps::cluster::recovery::recovering;
 use strads_apps::cluster::{check, node};
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
@@ -207,10 +208,20 @@ impl Command {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Lasso(args) => linear::command::run(&args, Loss::Squared),
-        Command::Logistic(args) => linear::command::run(&args, Loss::Logistic),
-        Command::Lda(args) => lda::run(&args),
-        Command::Mf(args) => mf::run(args),
+        Command::Lasso(args) => recovering(
+            args,
+            |args| &mut args.common,
+            |args| linear::command::run(args, Loss::Squared),
+        ),
+        Command::Logistic(args) => recovering(
+            args,
+            |args| &mut args.common,
+            |args| linear::command::run(args, Loss::Logistic),
+        ),
+        Command::Lda(args) => recovering(args, |args| &mut args.common, lda::run),
+        Command::Mf(args) => {
+            recovering(args, |args| &mut args.common, |args| mf::run(args.clone()))
+        }
         Command::Predict(args) if mlr::is_model(&args.applied.model) => mlr::predict(&args),
         Command::Resume(args) => start(resume::words(&args)?),
         Command::Predict(args) => linear::predict(&args),

@@ -38,12 +38,28 @@ pub struct Common {
     /// Go on from the newest checkpoint
     #[arg(long, requires = "checkpoint")]
     pub resume: bool,
+    /// What to do when a node is lost: go on from the newest checkpoint with those that are left,
+    /// or stop [default: restart with --checkpoint, stop without]
+    #[arg(long, value_name = "WHAT", value_enum, requires = "hostfile")]
+    pub on_failure: Option<OnFailure>,
+    /// A node was lost: run on those that are left.
+    #[arg(skip)]
+    pub bereft: bool,
     /// Other hosts to run on.
     #[command(flatten)]
     pub cluster: cluster::Options,
     /// All options as they were told, for the report.
     #[arg(skip)]
     pub settings: Settings,
+}
+
+/// What the loss of a node leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnFailure {
+    /// Go on from the newest checkpoint, with the nodes that are left
+    Restart,
+    /// Stop, with exit code 3
+    Stop,
 }
 
 impl Common {
@@ -93,7 +109,7 @@ impl Common {
 
     /// Where programs run: here, or on the hosts that were named.
     pub fn place(&self) -> Result<Place, Failure> {
-        Place::new(&self.cluster, self.threads())
+        Place::new(&self.cluster, self.threads(), self.bereft)
     }
 
     /// Where the app says what it does.

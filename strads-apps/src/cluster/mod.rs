@@ -10,6 +10,7 @@ pub mod job;
 pub mod launch;
 pub mod node;
 pub mod place;
+pub mod recovery;
 pub mod secret_file;
 mod ssh;
 pub mod talk;

@@ -1,7 +1,9 @@
 //! Where an app's programs run: on the threads of this process, or on nodes.
 
+use std::net::TcpStream;
 use strads::Executor;
-use strads::cluster::{Cluster, Programs, Timing};
+
+use strads::cluster::{Cluster, Member, Programs, Timing};
 
 use super::Options;
 use super::launch::Nodes;
@@ -28,8 +30,9 @@ pub struct Place {
 }
 
 impl Place {
-    /// The nodes that `options` name, or `threads` threads here.
-    pub fn new(options: &Options, threads: usize) -> Result<Self, Failure> {
+    /// The nodes that `options` name, those of them that are there if some may be lost; or
+    /// `threads` threads here.
+    pub fn new(options: &Options, threads: usize, bereft: bool) -> Result<Self, Failure> {
         let Some(nodes) = options.start()? else {
             return Ok(Self {
                 executor: Executor::Threads(threads),
@@ -37,9 +40,18 @@ impl Place {
                 nodes: None,
             });
         };
-        let cluster = Cluster::join(nodes.members(), Timing::default())?;
+        let mut members = nodes.members().clone();
+        // Those of lost nodes too: the number of workers is part of the model.
+        let workers = members.nodes.iter().map(|node| node.workers).sum();
+        if bereft {
+            members.nodes.retain(answers);
+        }
+        if members.nodes.is_empty() {
+            return Err(Failure::world("none of the nodes is left"));
+        }
+        let cluster = Cluster::join(&members, Timing::default())?;
         Ok(Self {
-            workers: cluster.slots(),
+            workers,
             executor: Executor::Cluster(cluster),
             nodes: Some(nodes),
         })
@@ -49,4 +61,9 @@ impl Place {
     pub fn is_cluster(&self) -> bool {
         self.nodes.is_some()
     }
+}
+
+/// Whether somebody listens where a node should be.
+fn answers(member: &Member) -> bool {
+    TcpStream::connect_timeout(&member.address, Timing::default().silence).is_ok()
 }

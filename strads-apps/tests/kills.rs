@@ -1,0 +1,111 @@
+//! Nodes are killed, the command is killed, and the result is still the undisturbed one, bit by bit.
+//!
+//! `STRADS_KILLS=100 cargo test --release -p strads-apps --test kills` is the soak.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rand::RngExt;
+use strads_common::random::stream;
+
+const JOB: &str = "lda corpus --topics 4 --sweeps 60 --every 2 --workers 4 --quiet";
+
+/// A process that ends with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn strads(place: &Path, words: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_strads"));
+    command.args(words.split(' ')).current_dir(place);
+    command
+}
+
+fn fine(place: &Path, words: &str) {
+    let ran = strads(place, words).output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{words}: {said}");
+}
+
+/// A node and its line of a hostfile.
+fn node(place: &Path) -> (Process, String) {
+    let words = "node --listen 127.0.0.1:0 --secret-file secret --workers 2";
+    let mut command = strads(place, words);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    (Process(child), line)
+}
+
+fn model(place: &Path, name: &str) -> Vec<u8> {
+    fs::read(place.join(name).join("model.npz")).unwrap()
+}
+
+#[test]
+fn whoever_is_killed_the_result_is_the_undisturbed_one() {
+    let place = tempfile::tempdir().unwrap();
+    let place = place.path();
+    fine(
+        place,
+        "gen lda --documents 60 --words 80 --topics 4 --length 30 --seed 3 --out corpus",
+    );
+    fine(place, "node --new-secret secret");
+    fine(place, &format!("{JOB} --checkpoint calm --out whole"));
+    let kills: u64 = std::env::var("STRADS_KILLS").map_or(4, |kills| kills.parse().unwrap());
+    for kill in 0..kills {
+        let mut random = stream(kill, "kills", 0);
+        let (mut first, one) = node(place);
+        let (_second, other) = node(place);
+        fs::write(place.join("hosts"), one + &other).unwrap();
+        let kept = format!("kept{kill}");
+        let words = format!(
+            "{JOB} --checkpoint {kept} --out found{kill} --hostfile hosts --secret-file secret"
+        );
+        let mut running = Process(
+            strads(place, &words)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap(),
+        );
+        // When it strikes is left to chance, and to the machine: no moment may matter.
+        std::thread::sleep(Duration::from_millis(random.random_range(0..600)));
+        if kill % 2 == 0 {
+            let _ = first.0.kill();
+            assert!(running.0.wait().unwrap().success(), "kill {kill}");
+        } else {
+            let _ = running.0.kill();
+            let _ = running.0.wait();
+            // Nothing may have been kept yet; then it begins anew.
+            let again = match strads(place, &format!("inspect {kept}"))
+                .output()
+                .unwrap()
+                .status
+            {
+                kept if kept.success() => format!("{words} --resume"),
+                _ => words,
+            };
+            fine(place, &again);
+        }
+        assert_eq!(
+            model(place, &format!("found{kill}")),
+            model(place, "whole"),
+            "kill {kill}"
+        );
+    }
+}
