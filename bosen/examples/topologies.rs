@@ -151,6 +151,7 @@ fn server(workers: u32, clocks: u64) -> Figures {
         weather,
         limits,
         patience,
+        budget: None,
     });
     let (table, rows) = (TableId(0), Arc::new(RowSet::range(0, 1)));
     let mut random = stream(7, "computing", 0);

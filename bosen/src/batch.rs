@@ -160,6 +160,17 @@ impl Batch {
             }
     }
 
+    /// Bytes of content of the row at `position`.
+    pub fn bytes_of_row(&self, position: usize, layout: Layout) -> usize {
+        match &self.cells {
+            Cells::Dense => layout.row_bytes(),
+            Cells::Sparse { ends, .. } => {
+                let cells = cells_of(&view::<u32>(ends), position).len();
+                cells * (layout.kind.size() + size_of::<u32>()) + size_of::<u32>()
+            }
+        }
+    }
+
     /// The rows at `positions` (ascending) alone, as `rows`.
     pub fn select(&self, layout: Layout, rows: Arc<RowSet>, positions: &[usize]) -> Batch {
         match &self.cells {

@@ -46,6 +46,9 @@ pub trait Home {
     /// Waits until `until` is true, or the peer cannot go on.
     fn wait(&self, until: impl FnMut(&mut Peer) -> bool) -> Result<(), Failure>;
 
+    /// Done: nobody waits for this worker any more. Dropping a home without this counts as a loss.
+    fn leave(self);
+
     /// Waits until this worker may begin its clock; what has become due by then.
     fn begin(&self) -> Result<Vec<Update>, Failure> {
         self.wait(|peer| peer.may_begin())?;

@@ -9,6 +9,7 @@
 //! it. What is unsent and unacknowledged stays within `window` bytes a shard and one command.
 
 mod cache;
+mod early;
 mod event;
 mod keeping;
 mod link;
@@ -19,6 +20,7 @@ mod receiving;
 mod sending;
 mod table;
 
+use crate::comm::Order;
 use crate::consistency::Consistency;
 use crate::message::{Refusal, Sequence, ToShard};
 use crate::spec::TableSpec;
@@ -45,6 +47,8 @@ pub struct Limits {
 pub struct Client {
     worker: WorkerId,
     limits: Limits,
+    /// In which increments go early; `None` if they do not.
+    order: Option<Order>,
     links: Vec<Link>,
     tables: BTreeMap<TableId, Table>,
     reads: Reads,
@@ -59,11 +63,20 @@ impl Client {
         Client {
             worker,
             limits,
+            order: None,
             links: (0..shards).map(|_| Link::new(now + limits.join)).collect(),
             tables: BTreeMap::new(),
             reads: Reads::default(),
             settling: Vec::new(),
             out: Vec::new(),
+        }
+    }
+
+    /// The same with increments that go early, in some order, whenever a link has room.
+    pub fn early(self, order: Order) -> Client {
+        Client {
+            order: Some(order),
+            ..self
         }
     }
 
@@ -79,6 +92,12 @@ impl Client {
             .map_or(&[], |table| &table.staleness)
     }
 
+    /// Bytes of increments that filters have kept back so far, whether or not they went later.
+    pub fn withheld_bytes(&self) -> u64 {
+        let tables = self.tables.values();
+        tables.map(|table| table.residual.withheld_bytes()).sum()
+    }
+
     /// Takes in what has happened; returns what is to be sent and told, in order.
     pub fn on_event(&mut self, event: Event, now: Duration) -> Vec<Output> {
         match event {
@@ -91,6 +110,7 @@ impl Client {
             Event::Leave { ticket } => self.leave(ticket),
             Event::Received { shard, message } => self.receive(shard, message),
             Event::Lost { shard } => self.links[shard.index()].down(now + self.limits.patience),
+            Event::Room { shard, bytes } => self.send_early(shard, bytes),
             Event::Tick => self.give_up(now),
         }
         std::mem::take(&mut self.out)
@@ -123,7 +143,7 @@ impl Client {
             None => {}
         }
         self.tables
-            .insert(id, Table::new(spec, self.links.len() as u32));
+            .insert(id, Table::new(spec, self.links.len() as u32, self.order));
         for (shard, _) in self
             .links
             .iter()

@@ -82,6 +82,16 @@ impl Consistency {
         self.applies_whole_rounds() || self.pushes() || matches!(self, Consistency::Ssp { .. })
     }
 
+    /// Rounds that an increment may take to reach the others, where it may as well reach them
+    /// before. Where rounds are summed as a whole, when an increment arrives must not matter;
+    /// where there are no rounds, it is sent at once.
+    pub fn slack(self) -> Option<u64> {
+        match self {
+            Consistency::Ssp { staleness } | Consistency::SspPush { staleness } => Some(staleness),
+            _ => None,
+        }
+    }
+
     /// How many of `live` workers complete a round.
     pub fn quorum(self, live: usize) -> usize {
         match self {

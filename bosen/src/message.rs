@@ -6,6 +6,8 @@
 //! may be repeated.
 
 use crate::batch::{Batch, Misfit};
+use crate::comm::lanes::Lane;
+use crate::filter::Coding;
 use crate::rows::RowSet;
 use crate::spec::{BadSpec, TableSpec};
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,8 @@ pub enum ToShard {
         clock: Clock,
         /// The increments.
         batch: Batch,
+        /// How they are written.
+        coding: Coding,
     },
     /// The worker has begun `clock`: all increments before it have been sent.
     Clock {
@@ -81,6 +85,17 @@ pub enum ToShard {
     },
 }
 
+impl ToShard {
+    /// What the message may overtake.
+    pub fn lane(&self) -> Lane {
+        match self {
+            ToShard::Create { .. } => Lane::First,
+            ToShard::Get { .. } | ToShard::Unsubscribe { .. } => Lane::Soon,
+            ToShard::Update { .. } | ToShard::Clock { .. } | ToShard::Leave { .. } => Lane::InOrder,
+        }
+    }
+}
+
 /// From a shard to a worker.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ToWorker {
@@ -106,19 +121,22 @@ pub enum ToWorker {
         includes: Sequence,
         /// The rows.
         batch: Batch,
+        /// How their values are written.
+        coding: Coding,
     },
-    /// A round is complete: what has changed since the last one in rows that the worker has.
+    /// What others have changed in rows that the worker has: all of it when a round is complete,
+    /// and some of it before if the shard finds time.
     Changes {
         /// The table.
         table: TableId,
         /// The table clock that the changes lead to.
         fresh: Clock,
-        /// The last of the worker's own updates that is in the values.
-        includes: Sequence,
         /// Whether the batch has new values rather than differences.
         whole: bool,
         /// The changes.
         batch: Batch,
+        /// How they are written.
+        coding: Coding,
     },
     /// Something that the worker sent cannot be done.
     Refused {

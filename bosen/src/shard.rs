@@ -7,8 +7,10 @@
 //! table clock never goes back; a read is answered when the table clock allows it, or refused
 //! naming the worker that it would wait for in vain.
 
+mod subscriber;
 mod table;
 
+use crate::comm::Order;
 use crate::message::{LinkId, PartId, Refusal, Sequence, ToShard, ToWorker};
 use crate::rounds::Live;
 use crate::rows::RowSet;
@@ -41,6 +43,13 @@ pub enum Event {
         /// Which one.
         link: LinkId,
     },
+    /// A connection could carry so many bytes more, and nothing waits for it.
+    Room {
+        /// Which one.
+        link: LinkId,
+        /// How many.
+        bytes: usize,
+    },
     /// Time has passed.
     Tick,
 }
@@ -57,6 +66,7 @@ pub struct Patience {
 /// The server's part of every table.
 pub struct Shard {
     patience: Patience,
+    order: Order,
     roster: Roster,
     tables: BTreeMap<TableId, Table>,
 }
@@ -133,9 +143,15 @@ impl Shard {
         };
         Shard {
             patience,
+            order: Order::Fixed,
             roster,
             tables: BTreeMap::new(),
         }
+    }
+
+    /// The same with another order of what goes to workers early.
+    pub fn order(self, order: Order) -> Shard {
+        Shard { order, ..self }
     }
 
     /// Takes in what has happened; returns what is to be sent, in order.
@@ -150,6 +166,7 @@ impl Shard {
                 }
             }
             Event::Lost { link } => self.disconnect(link, now),
+            Event::Room { link, bytes } => self.send_early(link, bytes, &mut out),
             Event::Tick => self.give_up(now, &mut out),
         }
         out.0
@@ -219,6 +236,24 @@ impl Shard {
         }
     }
 
+    /// Tells a worker of changes that it need not know yet, those with the least slack first.
+    fn send_early(&mut self, link: LinkId, bytes: usize, out: &mut Outbox) {
+        let Some(&worker) = self.roster.links.get(&link) else {
+            return;
+        };
+        let mut tables: Vec<(TableId, &mut Table)> = self
+            .tables
+            .iter_mut()
+            .map(|(&id, table)| (id, table))
+            .collect();
+        tables.sort_by_key(|(_, table)| table.spec().consistency.slack());
+        for (id, table) in tables {
+            if let Some(message) = table.early(id, worker, bytes) {
+                return out.send(&self.roster, worker, message);
+            }
+        }
+    }
+
     fn receive(&mut self, worker: WorkerId, message: ToShard, out: &mut Outbox) {
         match message {
             ToShard::Create { table, spec } => self.create(worker, table, spec, out),
@@ -227,6 +262,7 @@ impl Shard {
                 table,
                 clock,
                 batch,
+                coding: _,
             } => {
                 self.in_order(worker, sequence, out, |shard, out| {
                     match shard.tables.get_mut(&table) {
@@ -302,7 +338,8 @@ impl Shard {
             (None, Err(bad)) => Refusal::BadSpec(bad),
             (None, Ok(())) => {
                 let workers = self.roster.workers.len();
-                self.tables.insert(table, Table::new(spec, workers));
+                self.tables
+                    .insert(table, Table::new(spec, workers, self.order));
                 return;
             }
         };

@@ -1,20 +1,27 @@
 //! Workers and shards in virtual time, over a network that delays, breaks and parts as a seed
 //! has it.
 //!
-//! The state machines are the ones that serve sockets ([`Client`], [`Shard`]); only what moves
-//! messages is different. The same seed and the same commands give the same run, event by event.
+//! The state machines are the ones that serve sockets ([`Client`], [`Shard`], [`crate::comm`]),
+//! and messages travel as the same bytes ([`crate::wire`]); only what moves the bytes is
+//! different. The same seed and the same commands give the same run, event by event.
 
+mod carrier;
 mod network;
 
 use crate::client::{
     Client, Command, Event as ClientEvent, Failure, Limits, Outcome, Output, Piece, Ticket,
 };
+use crate::comm::Budget;
+use crate::comm::lanes::Lane;
 use crate::message::{LinkId, ToShard, ToWorker};
 use crate::shard::{Event as ShardEvent, Patience, Shard};
+use crate::wire::{Outgoing, read_to_shard, read_to_worker};
+use carrier::{Carrier, Step};
 use network::Network;
 pub use network::Weather;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use strads_common::frame::Frame;
 use strads_common::ids::{ShardId, TableId, WorkerId};
 
 /// What is simulated.
@@ -32,6 +39,8 @@ pub struct Setting {
     pub limits: Limits,
     /// The patience of each shard.
     pub patience: Patience,
+    /// What each direction of each connection may carry; `None` for any amount, and nothing early.
+    pub budget: Option<Budget>,
 }
 
 /// What the driver of a simulation learns.
@@ -53,8 +62,10 @@ pub enum Happening {
 /// Something that will happen.
 enum Event {
     Connect(WorkerId, ShardId),
-    ToShard(LinkId, ToShard),
-    ToWorker(LinkId, ToWorker),
+    ToShard(LinkId, Frame),
+    ToWorker(LinkId, Frame),
+    /// A connection may go on writing.
+    Write(LinkId),
     LostByShard(LinkId),
     LostByWorker(LinkId),
     Wake(WorkerId),
@@ -67,6 +78,11 @@ pub struct Simulation {
     clients: Vec<Client>,
     shards: Vec<Shard>,
     network: Network,
+    budget: Option<Budget>,
+    /// By connection, the two directions.
+    carriers: Vec<(Carrier<ToShard>, Carrier<ToWorker>)>,
+    /// Connections that may have something to write.
+    busy: BTreeSet<LinkId>,
     /// By time, and in the order of their making within the same instant.
     agenda: BTreeMap<(Duration, u64), Event>,
     made: u64,
@@ -98,16 +114,30 @@ impl Simulation {
             weather,
             limits,
             patience,
+            budget,
         } = setting;
+        let order = budget.map(|budget| budget.order);
         let mut simulation = Simulation {
             now: Duration::ZERO,
             clients: (0..workers)
-                .map(|id| Client::new(WorkerId(id), shards, limits, Duration::ZERO))
+                .map(|id| {
+                    let client = Client::new(WorkerId(id), shards, limits, Duration::ZERO);
+                    match order {
+                        Some(order) => client.early(order),
+                        None => client,
+                    }
+                })
                 .collect(),
             shards: (0..shards)
-                .map(|_| Shard::new(workers, patience, Duration::ZERO))
+                .map(|_| {
+                    let shard = Shard::new(workers, patience, Duration::ZERO);
+                    shard.order(order.unwrap_or_default())
+                })
                 .collect(),
             network: Network::new(seed, workers, shards, weather),
+            budget,
+            carriers: Vec::new(),
+            busy: BTreeSet::new(),
             agenda: BTreeMap::new(),
             made: 0,
             tickets: 0,
@@ -150,7 +180,7 @@ impl Simulation {
         &mut self.shards
     }
 
-    /// Bytes of content that have been put on the network.
+    /// Bytes of frames that have been put on the network.
     pub fn sent_bytes(&self) -> u64 {
         self.network.sent_bytes()
     }
@@ -178,6 +208,7 @@ impl Simulation {
         let ticket = Ticket(self.tickets);
         self.tickets += 1;
         self.tell_client(worker, event(ticket));
+        self.write();
         ticket
     }
 
@@ -199,6 +230,7 @@ impl Simulation {
             let ((time, _), event) = entry.remove_entry();
             self.now = time;
             self.carry_out(event);
+            self.write();
         }
     }
 
@@ -210,14 +242,18 @@ impl Simulation {
     fn carry_out(&mut self, event: Event) {
         match event {
             Event::Connect(worker, shard) => self.connect(worker, shard),
-            Event::ToShard(link, mut message) => {
+            Event::ToShard(link, frame) => {
+                let recalled = &mut self.carriers[link.0 as usize].0.recalled;
+                let mut message = read_to_shard(frame, recalled).expect("frames arrive unchanged");
                 if let Some(tamper) = &mut self.tamper {
                     (tamper.to_shard)(&mut message);
                 }
                 let (_, shard) = self.network.ends(link);
                 self.tell_shard(shard, ShardEvent::Received { link, message });
             }
-            Event::ToWorker(link, mut message) => {
+            Event::ToWorker(link, frame) => {
+                let recalled = &mut self.carriers[link.0 as usize].1.recalled;
+                let mut message = read_to_worker(frame, recalled).expect("frames arrive unchanged");
                 if let Some(tamper) = &mut self.tamper {
                     (tamper.to_worker)(&mut message);
                 }
@@ -226,13 +262,18 @@ impl Simulation {
                     self.tell_client(worker, ClientEvent::Received { shard, message });
                 }
             }
+            Event::Write(link) => {
+                self.busy.insert(link);
+            }
             Event::LostByShard(link) => {
                 let (_, shard) = self.network.ends(link);
+                self.carriers[link.0 as usize].1.close();
                 self.tell_shard(shard, ShardEvent::Lost { link });
             }
             Event::LostByWorker(link) => {
                 let (worker, shard) = self.network.ends(link);
                 self.network.close(link);
+                self.carriers[link.0 as usize].0.close();
                 self.tell_client(worker, ClientEvent::Lost { shard });
                 let retry = self.now + self.network.retry(worker, shard, self.now);
                 self.plan(retry, Event::Connect(worker, shard));
@@ -250,25 +291,40 @@ impl Simulation {
 
     fn connect(&mut self, worker: WorkerId, shard: ShardId) {
         match self.network.connect(worker, shard, self.now) {
-            Ok(link) => self.tell_shard(shard, ShardEvent::Connected { link, worker }),
+            Ok(link) => {
+                let (budget, made) = (self.budget, link.0 as usize);
+                assert_eq!(
+                    made,
+                    self.carriers.len(),
+                    "links are numbered as they are made"
+                );
+                self.carriers
+                    .push((Carrier::new(budget), Carrier::new(budget)));
+                self.tell_shard(shard, ShardEvent::Connected { link, worker });
+            }
             Err(retry) => self.plan(self.now + retry, Event::Connect(worker, shard)),
         }
     }
 
     fn tell_shard(&mut self, shard: ShardId, event: ShardEvent) {
-        for (link, message) in self.shards[shard.index()].on_event(event, self.now) {
-            let bytes = match &message {
-                ToWorker::Rows { batch, .. } | ToWorker::Changes { batch, .. } => batch.bytes(),
-                _ => 0,
-            };
-            match self.network.send_to_worker(link, bytes, self.now) {
-                Ok(arrival) => self.plan(arrival, Event::ToWorker(link, message)),
-                Err(breaks) => self.break_up(link, breaks),
-            }
-        }
+        self.let_shard_act(shard, event);
+        self.rouse(|_, of| of == shard);
     }
 
     fn tell_client(&mut self, worker: WorkerId, event: ClientEvent) {
+        self.let_client_act(worker, event);
+        self.rouse(|of, _| of == worker);
+    }
+
+    fn let_shard_act(&mut self, shard: ShardId, event: ShardEvent) {
+        for (link, message) in self.shards[shard.index()].on_event(event, self.now) {
+            self.carriers[link.0 as usize]
+                .1
+                .push(Lane::InOrder, message);
+        }
+    }
+
+    fn let_client_act(&mut self, worker: WorkerId, event: ClientEvent) {
         for output in self.clients[worker.index()].on_event(event, self.now) {
             match output {
                 Output::Piece(ticket, piece) => {
@@ -286,22 +342,91 @@ impl Simulation {
                         result,
                     });
                 }
-                Output::Send(shard, message) => self.send_to_shard(worker, shard, message),
+                Output::Send(shard, message) => {
+                    if let Some(link) = self.network.current(worker, shard) {
+                        let lane = message.lane();
+                        self.carriers[link.0 as usize].0.push(lane, message);
+                    }
+                }
             }
         }
     }
 
-    fn send_to_shard(&mut self, worker: WorkerId, shard: ShardId, message: ToShard) {
-        let Some(link) = self.network.current(worker, shard) else {
-            return;
-        };
-        let bytes = match &message {
-            ToShard::Update { batch, .. } => batch.bytes(),
-            _ => 0,
-        };
-        match self.network.send_to_shard(link, bytes, self.now) {
-            Ok(arrival) => self.plan(arrival, Event::ToShard(link, message)),
-            Err(breaks) => self.break_up(link, breaks),
+    /// The connections of some worker or shard may have something to write.
+    fn rouse(&mut self, concerned: impl Fn(WorkerId, ShardId) -> bool) {
+        let network = &self.network;
+        let current = network.all_current();
+        self.busy.extend(current.filter(|&link| {
+            let (worker, shard) = network.ends(link);
+            concerned(worker, shard)
+        }));
+    }
+
+    /// Lets connections write what they may.
+    fn write(&mut self) {
+        while let Some(link) = self.busy.pop_first() {
+            self.write_to_shard(link);
+            self.write_to_worker(link);
+        }
+    }
+
+    fn write_to_shard(&mut self, link: LinkId) {
+        let (worker, shard) = self.network.ends(link);
+        loop {
+            let carrier = &mut self.carriers[link.0 as usize].0;
+            match carrier.step(self.now, Outgoing::to_shard) {
+                Step::Depart(frame) => {
+                    let bytes = carrier::length(&frame);
+                    match self.network.send_to_shard(link, bytes, self.now) {
+                        Ok(arrival) => self.plan(arrival, Event::ToShard(link, frame)),
+                        Err(breaks) => self.break_up(link, breaks),
+                    }
+                }
+                Step::Room(bytes) if self.network.is_current(link) => {
+                    self.let_client_act(worker, ClientEvent::Room { shard, bytes });
+                    if self.carriers[link.0 as usize].0.is_empty() {
+                        return;
+                    }
+                }
+                Step::Wait(then) => {
+                    let planned = carrier.planned.replace(then);
+                    return self.plan_to_write(link, then, planned);
+                }
+                Step::Room(_) | Step::Rest => return,
+            }
+        }
+    }
+
+    fn write_to_worker(&mut self, link: LinkId) {
+        let (_, shard) = self.network.ends(link);
+        loop {
+            let carrier = &mut self.carriers[link.0 as usize].1;
+            match carrier.step(self.now, Outgoing::to_worker) {
+                Step::Depart(frame) => {
+                    let bytes = carrier::length(&frame);
+                    match self.network.send_to_worker(link, bytes, self.now) {
+                        Ok(arrival) => self.plan(arrival, Event::ToWorker(link, frame)),
+                        Err(breaks) => self.break_up(link, breaks),
+                    }
+                }
+                Step::Room(bytes) => {
+                    self.let_shard_act(shard, ShardEvent::Room { link, bytes });
+                    if self.carriers[link.0 as usize].1.is_empty() {
+                        return;
+                    }
+                }
+                Step::Wait(then) => {
+                    let planned = carrier.planned.replace(then);
+                    return self.plan_to_write(link, then, planned);
+                }
+                Step::Rest => return,
+            }
+        }
+    }
+
+    fn plan_to_write(&mut self, link: LinkId, then: Duration, planned: Option<Duration>) {
+        if planned != Some(then) {
+            self.plan(then, Event::Write(link));
         }
     }
 

@@ -4,6 +4,7 @@
 use crate::batch::{Batch, Layout, Misfit};
 use crate::consistency::Consistency;
 use crate::element::{Element, ElementKind};
+use crate::filter::Filters;
 use crate::rows::RowSet;
 use crate::rule::Rule;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,8 @@ pub struct TableSpec {
     pub consistency: Consistency,
     /// What an increment does.
     pub rule: Rule,
+    /// What becomes of increments on their way.
+    pub filters: Filters,
 }
 
 /// The keys that a table can have.
@@ -51,6 +54,9 @@ pub enum BadSpec {
         /// Bytes that a table with a range of keys may take.
         limit: u64,
     },
+    /// Filters that cannot keep what their type or the consistency promises.
+    #[error("the filters do not fit the table's type of cell, or its consistency")]
+    Filters,
     /// A staleness, delay or bound that is not a number, or a quorum of nobody.
     #[error("the consistency's parameter is out of range")]
     Consistency,
@@ -82,6 +88,7 @@ impl TableSpec {
             keys: Keys::Any,
             consistency: Consistency::Bsp,
             rule: Rule::Add,
+            filters: Filters::default(),
         }
     }
 
@@ -106,6 +113,11 @@ impl TableSpec {
         TableSpec { rule, ..self }
     }
 
+    /// The same with filters.
+    pub fn filters(self, filters: Filters) -> TableSpec {
+        TableSpec { filters, ..self }
+    }
+
     /// The type of a cell.
     pub fn kind(&self) -> ElementKind {
         self.layout.kind
@@ -128,6 +140,11 @@ impl TableSpec {
         };
         if !in_range {
             return Err(BadSpec::Consistency);
+        }
+        // What is kept back is unseen, and a value bound bounds that already.
+        let bounded = matches!(self.consistency, Consistency::ValueBound { .. });
+        if !self.filters.fit(self.kind()) || (bounded && self.filters.keep_back(self.kind())) {
+            return Err(BadSpec::Filters);
         }
         let row_bytes = self.layout.row_bytes().max(1) as u64;
         let rows = match self.keys {

@@ -8,11 +8,14 @@
 
 pub(crate) mod driver;
 mod gather;
+mod paced;
 pub(crate) mod pipe;
 mod server;
+mod traffic;
 mod worker;
 
 pub use server::{Server, ServerOptions};
+pub use traffic::Traffic;
 pub use worker::{Handle, Worker, WorkerOptions};
 
 use std::time::Duration;

@@ -10,6 +10,9 @@
 //! values: the rest
 //! ```
 //!
+//! Keys, cells and values can also be written shorter ([`crate::filter`]); the head of the rows,
+//! or a flag of the frame, says so.
+//!
 //! A list of rows that is sent again on the same connection is sent as the number of the *slot*
 //! in which both ends remember it. What arrives is checked for shape here and against its table
 //! in the state machines; nothing here trusts a length.
@@ -18,10 +21,11 @@ pub mod control;
 mod rows;
 
 use crate::batch::{Batch, Cells};
+use crate::filter::{Coding, Garbled, keys, values};
 use crate::message::{PartId, Sequence, ToShard, ToWorker};
 use crate::rows::{NotAscending, RowSet};
 use bytes::Bytes;
-pub use rows::{Recalled, Remembered};
+pub use rows::{Recalled, Remembered, Savings};
 use std::sync::Arc;
 use strads_common::frame::{Frame, Header, padding};
 use strads_common::ids::{Clock, TableId, WorkerId};
@@ -49,6 +53,10 @@ pub mod kind {
 const SPARSE: u16 = 1;
 /// The changes are new values.
 const WHOLE: u16 = 2;
+/// Keys and columns are packed.
+const PACKED: u16 = 4;
+/// The values are a coded section.
+const CODED: u16 = 8;
 
 /// A frame that is not a message.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -65,6 +73,9 @@ pub enum WireError {
     /// The rows are to be those of a slot that holds none.
     #[error("rows of slot {0}, which is empty")]
     Slot(u64),
+    /// A packed or coded section is not what it should be.
+    #[error(transparent)]
+    Garbled(#[from] Garbled),
     /// A control body is not what it should be.
     #[error("frame with a malformed control body")]
     Control,
@@ -125,14 +136,15 @@ impl Outgoing {
                 table,
                 clock,
                 batch,
+                coding,
             } => {
                 let header = Header {
                     clock: clock.0,
                     sequence: sequence.0,
                     ..header(kind::UPDATE, *table)
                 };
-                let mut parts = vec![known.encode(&batch.rows)];
-                let flags = push_content(&mut parts, batch);
+                let mut parts = vec![known.encode(&batch.rows, coding.packed_keys)];
+                let flags = push_content(&mut parts, batch, *coding, known);
                 Outgoing {
                     header: Header { flags, ..header },
                     parts,
@@ -160,12 +172,12 @@ impl Outgoing {
                 };
                 Outgoing {
                     header,
-                    parts: vec![known.encode(rows)],
+                    parts: vec![known.encode(rows, false)],
                 }
             }
             ToShard::Unsubscribe { table, rows } => Outgoing {
                 header: header(kind::UNSUBSCRIBE, *table),
-                parts: vec![known.encode(rows)],
+                parts: vec![known.encode(rows, false)],
             },
             ToShard::Leave { sequence } => Outgoing::bare(Header {
                 kind: kind::LEAVE,
@@ -199,10 +211,11 @@ impl Outgoing {
                 fresh,
                 includes,
                 batch,
+                coding,
             } => {
                 // The worker knows which rows it has asked for.
                 let mut parts = Vec::new();
-                let flags = push_content(&mut parts, batch);
+                let flags = push_content(&mut parts, batch, *coding, known);
                 let (clock, sequence, extra) = (fresh.0, includes.0, part.0);
                 Outgoing {
                     header: Header {
@@ -218,18 +231,16 @@ impl Outgoing {
             ToWorker::Changes {
                 table,
                 fresh,
-                includes,
                 whole,
                 batch,
+                coding,
             } => {
-                let mut parts = vec![known.encode(&batch.rows)];
-                let flags = push_content(&mut parts, batch) | if *whole { WHOLE } else { 0 };
-                let (clock, sequence) = (fresh.0, includes.0);
+                let mut parts = vec![known.encode(&batch.rows, coding.packed_keys)];
+                let flags = push_content(&mut parts, batch, *coding, known);
                 Outgoing {
                     header: Header {
-                        flags,
-                        clock,
-                        sequence,
+                        flags: flags | if *whole { WHOLE } else { 0 },
+                        clock: fresh.0,
                         ..header(kind::CHANGES, *table)
                     },
                     parts,
@@ -262,12 +273,13 @@ pub fn read_to_shard(frame: Frame, known: &mut Recalled) -> Result<ToShard, Wire
         },
         kind::UPDATE => {
             let rows = known.decode(&mut body)?;
-            let batch = body.content(rows, header.flags)?;
+            let (batch, coding) = body.content(rows, header.flags)?;
             ToShard::Update {
                 sequence,
                 table,
                 clock: Clock(header.clock),
                 batch,
+                coding,
             }
         }
         kind::CLOCK => ToShard::Clock {
@@ -303,25 +315,26 @@ pub fn read_to_worker(frame: Frame, known: &mut Recalled) -> Result<ToWorker, Wi
         kind::WELCOME => ToWorker::Welcome { received: sequence },
         kind::ACK => ToWorker::Ack { received: sequence },
         kind::ROWS => {
-            let batch = body.content(Arc::new(RowSet::range(0, 0)), header.flags)?;
+            let (batch, coding) = body.content(Arc::new(RowSet::range(0, 0)), header.flags)?;
             ToWorker::Rows {
                 part: PartId(header.extra),
                 table,
                 fresh,
                 includes: sequence,
                 batch,
+                coding,
             }
         }
         kind::CHANGES => {
             let rows = known.decode(&mut body)?;
-            let batch = body.content(rows, header.flags)?;
+            let (batch, coding) = body.content(rows, header.flags)?;
             let whole = header.flags & WHOLE != 0;
             ToWorker::Changes {
                 table,
                 fresh,
-                includes: sequence,
                 whole,
                 batch,
+                coding,
             }
         }
         kind::REFUSED => {
@@ -337,20 +350,35 @@ pub fn read_to_worker(frame: Frame, known: &mut Recalled) -> Result<ToWorker, Wi
 }
 
 /// Adds cells and values; returns the flags that say how to read them.
-fn push_content(parts: &mut Vec<Bytes>, batch: &Batch) -> u16 {
-    let flags = match &batch.cells {
-        Cells::Dense => 0,
-        Cells::Sparse { ends, columns } => {
-            let counts = [ends.len() as u64 / 4, columns.len() as u64 / 4];
-            parts.push(crate::element::freeze(counts.to_vec()));
-            for words in [ends, columns] {
-                parts.push(words.clone());
-                parts.push(Bytes::from_static(&[0; 8][..padding(words.len())]));
-            }
-            SPARSE
+fn push_content(
+    parts: &mut Vec<Bytes>,
+    batch: &Batch,
+    coding: Coding,
+    known: &mut Remembered,
+) -> u16 {
+    let mut flags = if coding.packed_keys { PACKED } else { 0 };
+    if let Cells::Sparse { ends, columns } = &batch.cells {
+        flags |= SPARSE;
+        let counts = [ends.len() as u64 / 4, columns.len() as u64 / 4];
+        parts.push(crate::element::freeze(counts.to_vec()));
+        for numbers in [ends, columns] {
+            let section = match coding.packed_keys {
+                true => known.pack_numbers(numbers),
+                false => numbers.clone(),
+            };
+            let length = section.len();
+            parts.push(section);
+            parts.push(Bytes::from_static(&[0; 8][..padding(length)]));
+        }
+    }
+    let values = match coding.values {
+        None => batch.values.clone(),
+        Some((code, kind)) => {
+            flags |= CODED;
+            known.code_values(&batch.values, code, kind)
         }
     };
-    parts.push(batch.values.clone());
+    parts.push(values);
     flags
 }
 
@@ -382,23 +410,51 @@ impl Body {
         ))
     }
 
-    /// Cells and values, which are the rest.
-    fn content(&mut self, rows: Arc<RowSet>, flags: u16) -> Result<Batch, WireError> {
+    /// The next `count` packed numbers, with the padding that follows.
+    fn packed_numbers(&mut self, count: u64) -> Result<Bytes, WireError> {
+        let count = usize::try_from(count).map_err(|_| WireError::Truncated)?;
+        let (numbers, used) = keys::unpack_numbers(&self.0, count)?;
+        self.words(used as u64, 1)?;
+        Ok(crate::element::freeze(numbers))
+    }
+
+    /// Cells and values, which are the rest, and how they were written.
+    fn content(&mut self, rows: Arc<RowSet>, flags: u16) -> Result<(Batch, Coding), WireError> {
+        let packed_keys = flags & PACKED != 0;
         let cells = match flags & SPARSE {
             0 => Cells::Dense,
             _ => {
                 let (rows, columns) = (self.word()?, self.word()?);
+                let mut numbers = |count| match packed_keys {
+                    true => self.packed_numbers(count),
+                    false => self.words(count, 4),
+                };
                 Cells::Sparse {
-                    ends: self.words(rows, 4)?,
-                    columns: self.words(columns, 4)?,
+                    ends: numbers(rows)?,
+                    columns: numbers(columns)?,
                 }
             }
         };
-        Ok(Batch {
-            rows,
-            cells,
-            values: self.0.split_off(0),
-        })
+        let rest = self.0.split_off(0);
+        let (values, code) = match flags & CODED {
+            0 => (rest, None),
+            _ => {
+                let (values, code, kind) = values::decode(&rest)?;
+                (values, Some((code, kind)))
+            }
+        };
+        let coding = Coding {
+            packed_keys,
+            values: code,
+        };
+        Ok((
+            Batch {
+                rows,
+                cells,
+                values,
+            },
+            coding,
+        ))
     }
 }
 

@@ -43,6 +43,7 @@ fn store(tamper: Tamper) -> Simulation {
             join: patience,
             rejoin: patience,
         },
+        budget: None,
     })
     .tampered(tamper)
 }

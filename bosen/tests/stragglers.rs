@@ -55,6 +55,7 @@ fn time(consistency: Consistency, slow: fn(WorkerId, Clock) -> bool) -> Duration
             join: patience,
             rejoin: patience,
         },
+        budget: None,
     });
     let rows = Arc::new(RowSet::range(0, 4));
     let mut workers = [(Clock(0), Next::Read); WORKERS as usize];

@@ -60,14 +60,14 @@ field() { tail -n 1 "$place/out.0" | grep -o "\"$1\":[^,}]*" | cut -d: -f2; }
 decision() { grep -m 1 '"decision"' "$place/out.0" | sed 's/.*"update":"\([^"]*\)","topology":"\([^"]*\)".*/\1 over \2/'; }
 
 if [ "$part" != grid ]; then
-    # As many examples as make a few steps; what matters here is the matrix.
-    "$strads" gen mlr --rows 384 --columns 20000 --classes 1000 --seed 1 --out "$place/wide.npz"
+    # Hardly more examples than classes; what matters here is the matrix.
+    "$strads" gen mlr --rows 1024 --columns 20000 --classes 1000 --seed 1 --out "$place/wide.npz"
     echo "| sent | s a step | MB sent a step and worker |"
     echo "| --- | ---: | ---: |"
-    for options in "--update factors --topology mesh --epochs 6" "--update factors --topology halton --epochs 6" \
-        "--update full --topology ring --epochs 1" "--update full --topology mesh --epochs 1" "--epochs 6"; do
+    for options in "--update factors --topology mesh --epochs 3" "--update factors --topology halton --epochs 1" \
+        "--update full --topology ring --epochs 1"; do
         # shellcheck disable=SC2086
-        train wide.npz --batch 128 --rate 0.01 $options >"$place/events"
+        train wide.npz --solver sgd --batch 128 $options >"$place/events"
         steps=$(field steps)
         echo "| $(decision) | $(field seconds_per_step) | $(awk "BEGIN{print $(field sent_bytes)/$steps/1e6}") |"
         grep '"progress"' "$place/events" | sed "s/^/$(decision): /" >>"$place/curve"

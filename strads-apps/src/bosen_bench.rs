@@ -8,9 +8,12 @@ mod network;
 mod server;
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use bosen::comm::Budget;
 use bosen::consistency::Consistency;
+use bosen::filter::{Filters, ValueCode};
 use bosen::rows::RowSet;
 use bosen::spec::TableSpec;
 use bosen::tcp::{TcpError, Timing, Worker, WorkerOptions};
@@ -53,6 +56,12 @@ pub struct Args {
     /// Measure the store in this process instead: worker threads share the rows
     #[arg(long, conflicts_with_all = ["server", "serve"])]
     in_process: bool,
+    /// Filters of increments on their way: packed-keys, f16, 8-bit or 1-bit, threshold=X
+    #[arg(long, value_delimiter = ',', conflicts_with = "in_process")]
+    filter: Vec<FilterName>,
+    /// Mbit/s that may go to the server
+    #[arg(long, conflicts_with = "in_process")]
+    budget_mbit: Option<f64>,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -69,7 +78,47 @@ impl Args {
             true => spec,
             false => spec.range(0, rows * self.stride),
         };
-        (Arc::new(keys), spec)
+        let filters = self
+            .filter
+            .iter()
+            .fold(Filters::default(), |all, filter| filter.add_to(all));
+        (Arc::new(keys), spec.filters(filters))
+    }
+}
+
+/// A filter as it is named on the command line.
+#[derive(Clone, Copy, Debug)]
+enum FilterName {
+    PackedKeys,
+    Values(ValueCode),
+    Threshold(f64),
+}
+
+impl FilterName {
+    fn add_to(self, filters: Filters) -> Filters {
+        match self {
+            FilterName::PackedKeys => filters.packed_keys(),
+            FilterName::Values(code) => filters.values(code),
+            FilterName::Threshold(least) => filters.threshold(least),
+        }
+    }
+}
+
+impl FromStr for FilterName {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<FilterName, String> {
+        let threshold = name.strip_prefix("threshold=").map(str::parse);
+        match (name, threshold) {
+            ("packed-keys", _) => Ok(FilterName::PackedKeys),
+            ("f16", _) => Ok(FilterName::Values(ValueCode::Half)),
+            ("8-bit", _) => Ok(FilterName::Values(ValueCode::EightBit)),
+            ("1-bit", _) => Ok(FilterName::Values(ValueCode::OneBit)),
+            (_, Some(Ok(least))) if least > 0.0 && f64::is_finite(least) => {
+                Ok(FilterName::Threshold(least))
+            }
+            _ => Err("one of packed-keys, f16, 8-bit, 1-bit, or threshold=X with X above 0".into()),
+        }
     }
 }
 
@@ -102,6 +151,12 @@ pub fn run(args: Args) -> Result<(), Failure> {
             "row length, stride and batches in flight are at least 1",
         ));
     }
+    if args
+        .budget_mbit
+        .is_some_and(|mbit| mbit.is_nan() || mbit < 0.1)
+    {
+        return Err(Failure::input("a budget is at least 0.1 Mbit/s"));
+    }
     let mut console = Console::new(args.json, false);
     console.event(
         "start",
@@ -124,15 +179,20 @@ fn over_sockets(args: &Args, console: &mut Console) -> Result<(), Failure> {
             (secret, address, Some(child))
         }
     };
-    let worker = Worker::start(WorkerOptions {
+    let options = WorkerOptions {
         worker: WorkerId(0),
         workers: 1,
         shards: vec![address],
         secret,
         timing: Timing::default(),
         window_bytes: WINDOW_BYTES,
-    })?;
+    };
+    let worker = match args.budget_mbit {
+        Some(mbit) => Worker::managed(options, Budget::new((mbit * 1e6 / 8.0) as u64))?,
+        None => Worker::start(options)?,
+    };
     network::measure(&worker, args, console)?;
+    console.event("sent", worker.traffic());
     drop(worker);
     if let Some(mut child) = child {
         child.wait().map_err(Failure::world)?;

@@ -72,7 +72,7 @@ pub struct Keeper {
 impl Keeper {
     /// Keeps checkpoints under `root`, of a job of `app` that `job` tells from others.
     pub fn new(root: &Path, app: &str, job: &str) -> Self {
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             version: VERSION,
             app: app.to_owned(),
             job: digest(job.as_bytes()),
@@ -81,6 +81,15 @@ impl Keeper {
             directory: std::env::current_dir().unwrap_or_default(),
             parts: BTreeMap::new(),
         };
+        // What is resumed can be resumed again.
+        if manifest
+            .command
+            .first()
+            .is_some_and(|word| word == "resume")
+            && let Ok(kept) = newest(root)
+        {
+            manifest.command = kept.manifest.command;
+        }
         Self {
             root: root.to_owned(),
             manifest,
@@ -191,6 +200,20 @@ pub fn newest(root: &Path) -> Result<Kept, Failure> {
             root.display()
         )
     })))
+}
+
+/// What the newest checkpoint under `root` says of itself: the file that it stands in.
+pub fn newest_manifest(root: &Path) -> Option<PathBuf> {
+    let (_, path) = list(root).ok()?.pop()?;
+    Some(path.join(MANIFEST))
+}
+
+/// The manifest that `file` is, if it is one.
+pub fn manifest(file: &Path) -> Option<Manifest> {
+    if file.file_name()? != MANIFEST {
+        return None;
+    }
+    serde_json::from_slice(&fs::read(file).ok()?).ok()
 }
 
 /// All checkpoints, oldest first.

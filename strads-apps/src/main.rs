@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use strads_apps::cli::{self, complaint::complaint, config, interrupt, log, settings, shell};
+use strads_apps::cli::{
+    self, complaint::complaint, config, interrupt, log, resume, settings, shell,
+};
 use strads_apps::cluster::{check, node};
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
@@ -72,6 +74,7 @@ Example: learn from nine tenths of the ratings, measure on the rest, recommend
   strads mf ratings.txt --rank 32 --test-fraction 0.1 --out model
   strads mf recommend model --user 17 --top 5")]
     Mf(mf::Args),
+    Resume(resume::Args),
     /// Apply a linear model
     #[command(before_help = "\
 Example: a prediction a row
@@ -124,7 +127,7 @@ enum ClusterCommand {
 }
 
 fn main() -> ExitCode {
-    match start() {
+    match start(std::env::args_os().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("strads: {failure}");
@@ -134,11 +137,11 @@ fn main() -> ExitCode {
 }
 
 /// From the words that were typed to the command that they mean.
-fn start() -> Result<(), Failure> {
+fn start(words: Vec<std::ffi::OsString>) -> Result<(), Failure> {
     let mut root = Cli::command();
     // Options of every command are put into each.
     root.build();
-    let told = config::told(&root, std::env::args_os().collect())?;
+    let told = config::told(&root, words)?;
     let parser = if told.print {
         config::relaxed(Cli::command())
     } else {
@@ -154,6 +157,9 @@ fn start() -> Result<(), Failure> {
     }
     let parsed = Cli::from_arg_matches(&matches);
     let mut cli = parsed.map_err(|error| Failure::Input(complaint(&error, "strads")))?;
+    if let Command::Resume(args) = &cli.command {
+        return start(resume::words(args)?);
+    }
     log::start(cli.log);
     interrupt::watch();
     if let Some(common) = cli.command.common() {
@@ -204,6 +210,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Lda(args) => lda::run(&args),
         Command::Mf(args) => mf::run(args),
         Command::Predict(args) if mlr::is_model(&args.applied.model) => mlr::predict(&args),
+        Command::Resume(args) => start(resume::words(&args)?),
         Command::Predict(args) => linear::predict(&args),
         Command::Eval(args) if mlr::is_model(&args.applied.model) => mlr::eval(&args),
         Command::Eval(args) => linear::eval(&args),

@@ -80,6 +80,17 @@ impl Common {
         Executor::Threads(self.threads())
     }
 
+    /// Refuses other hosts, for what does not run there.
+    pub fn stays_here(&self) -> Result<(), Failure> {
+        match &self.cluster.hostfile {
+            None => Ok(()),
+            Some(_) => Err(Failure::input(
+                "--hostfile: this command runs on one host only\n\
+                 lasso, logistic, lda and mf run on many",
+            )),
+        }
+    }
+
     /// Where programs run: here, or on the hosts that were named.
     pub fn place(&self) -> Result<Place, Failure> {
         Place::new(&self.cluster, self.threads())

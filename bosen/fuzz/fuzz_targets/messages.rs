@@ -27,7 +27,7 @@ fn next_frame(bytes: &mut &[u8]) -> Option<Frame> {
     // Kinds are few: let most bytes be one of them.
     let header = Header {
         kind: head[0] % 40,
-        flags: u16::from(head[1]),
+        flags: u16::from_le_bytes([head[1], head[6]]),
         table: u32::from(head[2] % 4),
         clock: u64::from(head[3]),
         sequence: u64::from(head[4]),

@@ -71,11 +71,8 @@ impl Home for Seat {
                 .expect("nothing panics while it holds the room");
         }
     }
-}
 
-impl Seat {
-    /// Done: nobody waits for this worker any more.
-    pub fn leave(mut self) {
+    fn leave(mut self) {
         self.has_left = true;
         self.with(Peer::leave);
     }

@@ -69,7 +69,7 @@ pub struct Simulation {
     /// Until when each peer's wires are in use.
     sending: Vec<Duration>,
     receiving: Vec<Duration>,
-    /// To whom each peer sent last: its neighbours take turns.
+    /// To whom each peer sent last: its neighbours take turns, those behind it first.
     turn: Vec<WorkerId>,
     sent_bytes: Vec<u64>,
     messages: u64,
@@ -102,7 +102,7 @@ impl Simulation {
             ways: BTreeMap::new(),
             sending: vec![Duration::ZERO; workers as usize],
             receiving: vec![Duration::ZERO; workers as usize],
-            turn: vec![WorkerId(0); workers as usize],
+            turn: (0..workers).map(WorkerId).collect(),
             sent_bytes: vec![0; workers as usize],
             messages: 0,
         };

@@ -135,12 +135,6 @@ impl Node {
         self.desk.sent_bytes.load(Ordering::Relaxed)
     }
 
-    /// Done: says so to the neighbours, when they have got all that was to be said.
-    pub fn leave(self) {
-        self.with(Peer::leave);
-        self.flush();
-    }
-
     /// Waits until all that can be sent has been, but not for ever.
     fn flush(&self) {
         let within = self.desk.options.timing.silence;
@@ -192,6 +186,12 @@ impl Home for Node {
                 changed.await;
             }
         })
+    }
+
+    /// Says so to the neighbours, when they have got all else that was to be said.
+    fn leave(self) {
+        self.with(Peer::leave);
+        self.flush();
     }
 }
 

@@ -194,7 +194,7 @@ fn read_report(by: WorkerId, body: &[u8]) -> Result<Report, WireError> {
         .chunks_exact(2)
         .map(pair)
         .collect::<Result<_, WireError>>()?;
-    if lost.is_empty() || !lost.is_sorted_by(|a, b| a.0 < b.0) || body.len() % 16 != 0 {
+    if lost.is_empty() || !lost.is_sorted_by(|a, b| a.0 < b.0) || !body.len().is_multiple_of(16) {
         return Err(WireError::Control);
     }
     Ok(Report { by, lost })

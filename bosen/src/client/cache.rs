@@ -1,8 +1,8 @@
 //! The rows that a worker has of one table, and how fresh they are.
 //!
 //! Freshness is kept a row where rows are fetched one by one, and a shard where the shard keeps
-//! all of them up to date. `includes` says which of the worker's own updates are in the values,
-//! so that the others can be added to what is read.
+//! all of them up to date. `includes` says which of the worker's own updates are in the values of
+//! a row, so that the others can be added to what is read.
 
 use crate::batch::Batch;
 use crate::message::Sequence;
@@ -18,7 +18,7 @@ pub(super) struct Cache {
     spec: TableSpec,
     rows: Box<dyn Store>,
     states: FxHashMap<u64, State>,
-    shards: Vec<State>,
+    shards: Vec<Clock>,
     /// Rows to keep between reads, if not all.
     capacity: Option<usize>,
     /// Where there is a capacity: when each row was last fetched or read, in reads.
@@ -48,7 +48,7 @@ impl Cache {
             spec,
             rows,
             states: FxHashMap::default(),
-            shards: vec![State::default(); shards as usize],
+            shards: vec![Clock::default(); shards as usize],
             capacity: None,
             used: FxHashMap::default(),
             reads: 0,
@@ -57,10 +57,13 @@ impl Cache {
 
     /// How far the row `key` is, if it is there.
     pub fn state(&self, key: u64) -> Option<State> {
-        let own = self.states.get(&key)?;
+        let own = *self.states.get(&key)?;
         Some(match self.spec.consistency.pushes() {
-            true => self.shards[shard_of(&self.spec, self.shards.len() as u32, key).index()],
-            false => *own,
+            true => State {
+                fresh: self.shards[shard_of(&self.spec, self.shards.len() as u32, key).index()],
+                ..own
+            },
+            false => own,
         })
     }
 
@@ -83,15 +86,15 @@ impl Cache {
     /// Takes in rows that were asked for.
     pub fn insert(&mut self, shard: ShardId, batch: &Batch, state: State) {
         self.rows.set(batch);
-        self.shards[shard.index()] = state;
+        self.advance(shard, state.fresh);
         self.states
             .extend(batch.rows.keys().map(|key| (key, state)));
         self.use_rows(&batch.rows);
     }
 
     /// Takes in changes that a shard sends by itself.
-    pub fn change(&mut self, shard: ShardId, batch: &Batch, whole: bool, state: State) {
-        self.shards[shard.index()] = state;
+    pub fn change(&mut self, shard: ShardId, batch: &Batch, whole: bool, fresh: Clock) {
+        self.advance(shard, fresh);
         // What was forgotten while the changes were under way is of no interest.
         let Some(batch) = batch.retain(self.spec.layout, |key| self.states.contains_key(&key))
         else {
@@ -101,6 +104,12 @@ impl Cache {
             true => self.rows.set(&batch),
             false => self.rows.add(&batch),
         }
+    }
+
+    /// All changes before `fresh` have come from `shard`.
+    fn advance(&mut self, shard: ShardId, fresh: Clock) {
+        let known = &mut self.shards[shard.index()];
+        *known = fresh.max(*known);
     }
 
     /// Makes an acknowledged update of the worker's own part of the rows that lack it.

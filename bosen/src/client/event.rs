@@ -66,6 +66,13 @@ pub enum Event {
         /// To which.
         shard: ShardId,
     },
+    /// The connection to a shard could carry so many bytes more, and nothing waits for it.
+    Room {
+        /// To which.
+        shard: ShardId,
+        /// How many.
+        bytes: usize,
+    },
     /// Time has passed.
     Tick,
 }

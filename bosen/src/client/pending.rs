@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 /// From this many rows on, increments of the same set of rows are summed as a whole.
 const LARGE_ROWS: usize = 64;
+/// Sets of rows that are kept as a whole; with more of them, they are likely to overlap.
+const MOST_LARGE: usize = 8;
 
 pub struct Pending {
     layout: Layout,
@@ -36,6 +38,7 @@ impl Pending {
             self.bytes += batch.bytes();
             return self.small.add(batch);
         }
+        let full = self.large.len() >= MOST_LARGE;
         match self.large.last_mut() {
             Some(last)
                 if last.cells == Cells::Dense
@@ -43,6 +46,10 @@ impl Pending {
                     && Arc::ptr_eq(&last.rows, &batch.rows) =>
             {
                 *last = last.plus_dense(batch, self.layout.kind);
+            }
+            _ if full => {
+                self.bytes += batch.bytes();
+                self.small.add(batch);
             }
             _ => {
                 self.bytes += batch.bytes();

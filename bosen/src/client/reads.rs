@@ -175,7 +175,6 @@ impl Client {
         read.outstanding -= 1;
         if state_of.spec.consistency.caches() {
             state_of.cache.insert(shard, &batch, state);
-            state_of.included(shard, state.includes);
             return self.continue_reads(table);
         }
         let batch = state_of.complete(shard, batch, state.includes);

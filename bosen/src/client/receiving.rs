@@ -20,25 +20,23 @@ impl Client {
                 fresh,
                 includes,
                 batch,
+                coding: _,
             } => {
                 self.take_rows(shard, part, table, State { fresh, includes }, batch);
             }
             ToWorker::Changes {
                 table: id,
                 fresh,
-                includes,
                 whole,
                 batch,
+                coding: _,
             } => {
                 let Some(table) = self.tables.get_mut(&id) else {
                     return;
                 };
                 if table.spec.check_batch(&batch).is_ok() {
                     table.heard = table.heard.max(fresh);
-                    table
-                        .cache
-                        .change(shard, &batch, whole, State { fresh, includes });
-                    table.included(shard, includes);
+                    table.cache.change(shard, &batch, whole, fresh);
                     self.continue_reads(id);
                 }
             }

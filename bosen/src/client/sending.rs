@@ -4,6 +4,7 @@
 use super::link::Link;
 use super::{Client, Failure, Outcome, Output, Ticket};
 use crate::batch::Batch;
+use crate::filter::Coding;
 use crate::message::{Sequence, ToShard};
 use crate::placement::part_of;
 use strads_common::ids::{ShardId, TableId};
@@ -22,8 +23,8 @@ impl Client {
             }
             return self.send_update(id, &batch, Some(operation));
         }
-        table.pending.add(&batch);
-        if table.pending.bytes() >= self.limits.window_bytes {
+        table.keep_back(&batch);
+        if table.unsent_bytes() >= self.limits.window_bytes {
             self.flush(id);
         }
     }
@@ -37,6 +38,23 @@ impl Client {
         for batch in table.pending.drain() {
             self.send_update(id, &batch, None);
         }
+        self.flush_backlogs(id);
+    }
+
+    /// Sends all that has not been sent, also what filters keep back.
+    fn flush_all(&mut self) {
+        let ids: Vec<TableId> = self.tables.keys().copied().collect();
+        for id in ids {
+            self.flush(id);
+            let table = self.tables.get_mut(&id).expect("one of the tables");
+            let Some((batch, coding)) = table.residual.drain() else {
+                continue;
+            };
+            for part in table.split(&batch.rows).iter() {
+                let spec = self.tables[&id].spec;
+                self.send_part(id, part.shard, part_of(&batch, part, &spec), coding, None);
+            }
+        }
     }
 
     fn send_update(&mut self, id: TableId, batch: &Batch, operation: Option<u64>) {
@@ -44,22 +62,42 @@ impl Client {
             .tables
             .get_mut(&id)
             .expect("the table of a command that was checked");
-        let clock = table.clock;
         for part in table.split(&batch.rows).iter() {
+            let table = self.tables.get_mut(&id).expect("one of the tables");
             let batch = part_of(batch, part, &table.spec);
-            let link = &mut self.links[part.shard.index()];
-            let sequence = link.next();
-            table.keep(part.shard, sequence, operation, batch.clone());
-            let bytes = batch.bytes();
-            let message = ToShard::Update {
-                sequence,
-                table: id,
-                clock,
-                batch,
-            };
-            if link.keep_update(bytes, message.clone()) {
-                self.out.push(Output::Send(part.shard, message));
+            match table.residual.pass(&batch) {
+                Some((batch, coding)) => self.send_part(id, part.shard, batch, coding, operation),
+                None => operation
+                    .into_iter()
+                    .for_each(|it| table.operations.finish_part(it)),
             }
+        }
+    }
+
+    /// Gives an update to one shard its place, and sends it.
+    pub(super) fn send_part(
+        &mut self,
+        id: TableId,
+        shard: ShardId,
+        batch: Batch,
+        coding: Coding,
+        operation: Option<u64>,
+    ) {
+        let table = self.tables.get_mut(&id).expect("one of the tables");
+        let clock = table.clock;
+        let link = &mut self.links[shard.index()];
+        let sequence = link.next();
+        table.keep(shard, sequence, operation, batch.clone());
+        let bytes = batch.bytes();
+        let message = ToShard::Update {
+            sequence,
+            table: id,
+            clock,
+            batch,
+            coding,
+        };
+        if link.keep_update(bytes, message.clone()) {
+            self.out.push(Output::Send(shard, message));
         }
     }
 
@@ -90,8 +128,7 @@ impl Client {
     }
 
     pub(super) fn settle(&mut self, ticket: Ticket) {
-        let ids: Vec<TableId> = self.tables.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.flush(id));
+        self.flush_all();
         self.settling
             .push((ticket, self.links.iter().map(Link::last).collect()));
         self.tell_settled();
@@ -99,8 +136,7 @@ impl Client {
 
     pub(super) fn leave(&mut self, ticket: Ticket) {
         self.fail_reads(Failure::Left, |_| true);
-        let ids: Vec<TableId> = self.tables.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.flush(id));
+        self.flush_all();
         self.send_to_all(|sequence| ToShard::Leave { sequence });
         self.settle(ticket);
     }

@@ -6,9 +6,12 @@ use super::operations::Operations;
 use super::pending::Pending;
 use super::{Command, Ticket};
 use crate::batch::Batch;
+use crate::comm::Order;
+use crate::comm::backlog::Backlog;
 use crate::consistency::Consistency;
+use crate::filter::Residual;
 use crate::message::{Refusal, Sequence};
-use crate::placement::{Part, split};
+use crate::placement::{Part, part_of, split};
 use crate::rows::RowSet;
 use crate::spec::TableSpec;
 use crate::store::{self, Store};
@@ -22,6 +25,9 @@ pub(super) struct Table {
     /// The latest table clock that a shard has told.
     pub heard: Clock,
     pub pending: Pending,
+    /// By shard, in place of what is pending: increments that may go early.
+    pub backlogs: Vec<Backlog>,
+    pub residual: Residual,
     pub cache: Cache,
     pub operations: Operations,
     pub waiting: VecDeque<(Ticket, Command)>,
@@ -43,12 +49,19 @@ struct Sent {
 }
 
 impl Table {
-    pub fn new(spec: TableSpec, shards: u32) -> Table {
+    /// A table of which increments go early in some `order`, if at all.
+    pub fn new(spec: TableSpec, shards: u32, order: Option<Order>) -> Table {
+        let order = order.filter(|_| spec.consistency.slack().is_some());
+        let backlogs = order.map_or(0, |_| shards);
         Table {
             spec,
             clock: Clock(0),
             heard: Clock(0),
             pending: Pending::new(spec.layout),
+            backlogs: (0..backlogs)
+                .map(|_| Backlog::new(spec.layout, order.unwrap_or_default()))
+                .collect(),
+            residual: Residual::new(spec.filters, spec.layout),
             cache: Cache::new(spec, shards),
             operations: Operations::default(),
             waiting: VecDeque::new(),
@@ -70,6 +83,22 @@ impl Table {
         let parts: Arc<[Part]> = split(rows, &self.spec, self.sent.len() as u32).into();
         self.recent_split = Some((rows.clone(), parts.clone()));
         parts
+    }
+
+    /// Keeps increments until they are sent.
+    pub fn keep_back(&mut self, batch: &Batch) {
+        if self.backlogs.is_empty() {
+            return self.pending.add(batch);
+        }
+        for part in self.split(&batch.rows).iter() {
+            self.backlogs[part.shard.index()].add(&part_of(batch, part, &self.spec));
+        }
+    }
+
+    /// Bytes that are kept back, at most.
+    pub fn unsent_bytes(&self) -> usize {
+        let early: usize = self.backlogs.iter().map(Backlog::bytes).sum();
+        self.pending.bytes() + early
     }
 
     /// Remembers an update that has been given its place.
@@ -116,7 +145,7 @@ impl Table {
 
     /// A shard has taken in all updates up to `received`.
     pub fn acknowledge(&mut self, shard: ShardId, received: Sequence) {
-        if self.spec.consistency.applies_whole_rounds() || self.spec.consistency.pushes() {
+        if self.spec.consistency.applies_whole_rounds() {
             return;
         }
         while let Some(sent) =
@@ -136,16 +165,6 @@ impl Table {
         if self.bounds_values().is_some() && self.sent.iter().all(VecDeque::is_empty) {
             // Rounding errors of the sums end here.
             self.unseen = store::open(self.spec.layout);
-        }
-    }
-
-    /// Rows from `shard` have updates up to `includes`.
-    pub fn included(&mut self, shard: ShardId, includes: Sequence) {
-        if self.spec.consistency.pushes() {
-            while self.sent[shard.index()]
-                .pop_front_if(|sent| sent.sequence <= includes)
-                .is_some()
-            {}
         }
     }
 
@@ -170,7 +189,7 @@ impl Table {
             return batch;
         }
         let whole_rounds = self.spec.consistency.applies_whole_rounds();
-        let mut own = self.pending.within(rows);
+        let mut own = self.unsent(rows);
         for sent in self.sent.iter().flatten() {
             let lacks = |key| {
                 self.cache
@@ -186,6 +205,18 @@ impl Table {
         store::sum(self.spec.layout, batch, &own)
     }
 
+    /// The worker's own increments of `rows` that have not been sent.
+    fn unsent(&mut self, rows: &Arc<RowSet>) -> Vec<Batch> {
+        let mut unsent = self.pending.within(rows);
+        unsent.extend(
+            self.backlogs
+                .iter_mut()
+                .filter_map(|backlog| backlog.within(rows)),
+        );
+        unsent.extend(self.residual.within(rows));
+        unsent
+    }
+
     /// A part of a read that goes past the cache, with the worker's own updates that it lacks.
     pub fn complete(&mut self, shard: ShardId, batch: Batch, includes: Sequence) -> Batch {
         if !self.spec.rule.is_additive() {
@@ -197,7 +228,7 @@ impl Table {
         let mut own: Vec<Batch> = lacking
             .filter_map(|sent| sent.batch.within(self.spec.layout, &batch.rows))
             .collect();
-        own.extend(self.pending.within(&batch.rows));
+        own.extend(self.unsent(&batch.rows));
         store::sum(self.spec.layout, batch, &own)
     }
 

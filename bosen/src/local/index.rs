@@ -109,6 +109,8 @@ impl Index {
     /// Where `rows` are; those that are not there are absent.
     pub fn find_all(&self, rows: &RowSet) -> Slots {
         match (self, rows.as_range()) {
+            // No rows may be anywhere, outside of the range too.
+            (_, Some((_, 0))) => Slots::Run(0..0),
             (Index::Range { first }, Some((start, len))) => {
                 let start = (start - first) as usize;
                 Slots::Run(start..start + len)

@@ -1,18 +1,23 @@
 //! One table at one shard: its rows, its clock, and who waits for what.
 //!
-//! Increments take effect in one of three ways, chosen by the consistency: at once; when the
-//! round in which they were made is complete (`rounds`); or at once into `changes`, which become
-//! part of the rows and go out to subscribers whenever the table clock moves.
+//! Increments take effect at once, or when the round in which they were made is complete
+//! (`rounds`). Where the shard keeps workers up to date, what one of them has done is owed to the
+//! others ([`Subscriber`]), and paid when a round is complete, or before as the links have room.
+//! An optimiser's step needs the gradients of all, so there they wait in `gradients` for the
+//! table clock, and workers are told the new values.
 
+use super::subscriber::Subscriber;
 use super::{Outbox, Roster};
 use crate::batch::Batch;
+use crate::comm::Order;
 use crate::element::freeze;
-use crate::message::{PartId, Refusal, Sequence, ToWorker};
+use crate::filter::Coding;
+use crate::message::{PartId, Refusal, ToWorker};
+use crate::placement::PART_BYTES;
 use crate::rounds::{Live, Rounds, effects};
-use crate::rows::{RowId, RowSet};
+use crate::rows::RowSet;
 use crate::spec::{Keys, TableSpec};
 use crate::store::{self, Store};
-use rustc_hash::FxHashSet;
 use std::sync::Arc;
 use strads_common::ids::{Clock, TableId, WorkerId};
 
@@ -23,11 +28,10 @@ pub(super) struct Table {
     spec: TableSpec,
     rows: Box<dyn Store>,
     rounds: Rounds,
-    /// Increments since the table clock last moved, where rows move only with it.
-    changes: Box<dyn Store>,
-    subscriptions: Vec<FxHashSet<u64>>,
-    /// The last update of each worker that is part of the rows, where rows move with the clock.
-    includes: Vec<Sequence>,
+    /// Gradients since the table clock last moved, where a step is made when it does.
+    gradients: Box<dyn Store>,
+    /// By worker; none where workers ask for what they want to know.
+    subscribers: Vec<Subscriber>,
     waiting: Vec<Waiting>,
 }
 
@@ -40,18 +44,23 @@ struct Waiting {
 }
 
 impl Table {
-    pub fn new(spec: TableSpec, workers: usize) -> Table {
+    pub fn new(spec: TableSpec, workers: usize, order: Order) -> Table {
         let rows = match spec.keys {
             Keys::Any => store::open(spec.layout),
             Keys::Range { first, len } => store::ranged(spec.layout, first, len as usize),
+        };
+        let subscribers = match spec.consistency.pushes() {
+            true => workers,
+            false => 0,
         };
         Table {
             spec,
             rows,
             rounds: Rounds::new(workers),
-            changes: store::open(spec.layout),
-            subscriptions: vec![FxHashSet::default(); workers],
-            includes: vec![Sequence(0); workers],
+            gradients: store::open(spec.layout),
+            subscribers: (0..subscribers)
+                .map(|_| Subscriber::new(&spec, order))
+                .collect(),
             waiting: Vec::new(),
         }
     }
@@ -72,7 +81,7 @@ impl Table {
     pub fn contents(&mut self, rows: &Arc<RowSet>) -> Batch {
         let mut all = store::open(self.spec.layout);
         all.add(&self.rows.read(rows));
-        all.add(&self.changes.read(rows));
+        all.add(&self.gradients.read(rows));
         for batch in self
             .rounds
             .held()
@@ -85,8 +94,15 @@ impl Table {
 
     /// Takes in increments that `worker` made at `clock`.
     pub fn update(&mut self, worker: WorkerId, clock: Clock, batch: Batch) {
-        if self.spec.consistency.pushes() {
-            self.changes.add(&batch);
+        let pushes = self.spec.consistency.pushes();
+        if pushes && !self.spec.rule.is_additive() {
+            self.gradients.add(&batch);
+        } else if pushes {
+            self.rows.add(&batch);
+            let others = (0..).map(WorkerId).zip(&mut self.subscribers);
+            others
+                .filter(|(other, _)| *other != worker)
+                .for_each(|(_, other)| other.owe(&batch));
         } else if !self.spec.consistency.applies_whole_rounds() {
             apply(self.rows.as_mut(), &self.spec, &batch);
         } else {
@@ -110,6 +126,7 @@ impl Table {
     /// Completes the rounds that can be, and answers the reads that waited for them.
     pub fn advance(&mut self, id: TableId, roster: &Roster, out: &mut Outbox) {
         let live: Vec<Live> = roster.live().collect();
+        let before = self.clock();
         let Some(complete) = self.rounds.complete(self.spec.consistency, &live) else {
             return;
         };
@@ -119,8 +136,10 @@ impl Table {
         {
             apply(self.rows.as_mut(), &self.spec, &batch);
         }
-        if self.spec.consistency.pushes() {
-            self.publish(id, roster, out);
+        match self.spec.rule.is_additive() {
+            _ if !self.spec.consistency.pushes() => {}
+            true => self.pay_all(id, before, roster, out),
+            false => self.step_and_tell(id, roster, out),
         }
         let clock = self.clock();
         let ready: Vec<Waiting> = self
@@ -135,39 +154,74 @@ impl Table {
         }
     }
 
-    /// Makes `changes` part of the rows and tells those who have read them.
-    fn publish(&mut self, id: TableId, roster: &Roster, out: &mut Outbox) {
-        let changes = self.changes.drain();
-        if let Some(changes) = &changes {
-            apply(self.rows.as_mut(), &self.spec, changes);
-        }
-        let whole = !self.spec.rule.is_additive();
-        let news = match changes {
-            Some(changes) if whole => Some(self.rows.read(&changes.rows)),
-            changes => changes,
-        };
+    /// Tells each worker all that it is owed of the rounds before the table clock, which was
+    /// `before` until now.
+    fn pay_all(&mut self, id: TableId, before: Clock, roster: &Roster, out: &mut Outbox) {
         for worker in roster.all() {
-            self.includes[worker.index()] = roster.received(worker);
-            let subscribed = &self.subscriptions[worker.index()];
-            if subscribed.is_empty() {
+            if self.subscribers[worker.index()].is_empty() {
                 continue;
             }
-            let relevant = news
+            let rows = &mut self.rows;
+            self.subscribers[worker.index()].settle(|of| rows.read(of));
+            // What is not the last part of it does not bring the worker to the new clock.
+            let mut last = None;
+            while let Some(payment) = self.pay(worker, PART_BYTES) {
+                if let Some(part) = last.replace(payment) {
+                    out.send(roster, worker, self.changes(id, before, part));
+                }
+            }
+            let last = last.unwrap_or_else(|| (self.nothing(), Coding::default()));
+            out.send(roster, worker, self.changes(id, self.clock(), last));
+        }
+    }
+
+    /// What of the changes that `worker` need not know yet is most important, up to `bytes`.
+    pub fn early(&mut self, id: TableId, worker: WorkerId, bytes: usize) -> Option<ToWorker> {
+        let subscriber = self.subscribers.get(worker.index())?;
+        if !subscriber.is_worth(bytes) {
+            return None;
+        }
+        let part = self.pay(worker, bytes)?;
+        Some(self.changes(id, self.clock(), part))
+    }
+
+    fn pay(&mut self, worker: WorkerId, bytes: usize) -> Option<(Batch, Coding)> {
+        let rows = &mut self.rows;
+        self.subscribers[worker.index()].pay(bytes, |of| rows.read(of))
+    }
+
+    fn changes(&self, table: TableId, fresh: Clock, (batch, coding): (Batch, Coding)) -> ToWorker {
+        ToWorker::Changes {
+            table,
+            fresh,
+            whole: false,
+            batch,
+            coding,
+        }
+    }
+
+    /// Makes a step of the optimiser, and tells the new values to those who have read the old.
+    fn step_and_tell(&mut self, id: TableId, roster: &Roster, out: &mut Outbox) {
+        let moved = self.gradients.drain().map(|gradient| {
+            apply(self.rows.as_mut(), &self.spec, &gradient);
+            self.rows.read(&gradient.rows)
+        });
+        for worker in roster.all() {
+            let subscriber = &self.subscribers[worker.index()];
+            if subscriber.is_empty() {
+                continue;
+            }
+            let concerning = moved
                 .as_ref()
-                .and_then(|news| news.retain(self.spec.layout, |key| subscribed.contains(&key)));
-            let batch = relevant.unwrap_or_else(|| self.nothing());
-            let includes = self.includes[worker.index()];
-            out.send(
-                roster,
-                worker,
-                ToWorker::Changes {
-                    table: id,
-                    fresh: self.rounds.clock(),
-                    includes,
-                    whole,
-                    batch,
-                },
-            );
+                .and_then(|moved| subscriber.concerning(moved));
+            let message = ToWorker::Changes {
+                table: id,
+                fresh: self.clock(),
+                whole: true,
+                batch: concerning.unwrap_or_else(|| self.nothing()),
+                coding: self.spec.filters.exact_coding(self.spec.kind()),
+            };
+            out.send(roster, worker, message);
         }
     }
 
@@ -243,15 +297,9 @@ impl Table {
         roster: &Roster,
         out: &mut Outbox,
     ) {
-        let pushes = self.spec.consistency.pushes();
-        if pushes {
-            self.subscriptions[worker.index()].extend(rows.keys());
+        if let Some(subscriber) = self.subscribers.get_mut(worker.index()) {
+            subscriber.subscribe(rows);
         }
-        let includes = if pushes {
-            self.includes[worker.index()]
-        } else {
-            roster.received(worker)
-        };
         let batch = self.rows.read(rows);
         out.send(
             roster,
@@ -259,9 +307,10 @@ impl Table {
             ToWorker::Rows {
                 part,
                 table: id,
-                fresh: self.rounds.clock(),
-                includes,
+                fresh: self.clock(),
+                includes: roster.received(worker),
                 batch,
+                coding: self.spec.filters.exact_coding(self.spec.kind()),
             },
         );
     }
@@ -293,19 +342,15 @@ impl Table {
 
     /// Forgets what belonged to a connection: the worker asks again for what it still wants.
     pub fn forget_connection(&mut self, worker: WorkerId) {
-        self.subscriptions[worker.index()].clear();
+        if let Some(subscriber) = self.subscribers.get_mut(worker.index()) {
+            subscriber.clear();
+        }
         self.waiting.retain(|waiting| waiting.worker != worker);
     }
 
     pub fn unsubscribe(&mut self, worker: WorkerId, rows: &RowSet) {
-        // Over whichever is smaller: a range names many rows for nothing.
-        let subscribed = &mut self.subscriptions[worker.index()];
-        if rows.len() > subscribed.len() {
-            subscribed.retain(|&key| rows.position(RowId(key)).is_none());
-        } else {
-            rows.keys().for_each(|key| {
-                subscribed.remove(&key);
-            });
+        if let Some(subscriber) = self.subscribers.get_mut(worker.index()) {
+            subscriber.unsubscribe(rows);
         }
     }
 }

@@ -17,7 +17,7 @@ use strads_common::random::{Stream, stream};
 pub struct Weather {
     /// The greatest delay of a message.
     pub delay: Duration,
-    /// Content that a connection carries a second in each direction; 0 for any amount.
+    /// Bytes of frames that a connection carries a second in each direction; 0 for any amount.
     pub bytes_per_second: u64,
     /// A connection breaks at one in so many messages; 0 for never.
     pub breaks_one_in: u32,
@@ -91,6 +91,11 @@ impl Network {
     /// The connection that the worker holds to the shard.
     pub fn current(&self, worker: WorkerId, shard: ShardId) -> Option<LinkId> {
         self.pairs[self.pair(worker, shard)].current
+    }
+
+    /// All connections that are held.
+    pub fn all_current(&self) -> impl Iterator<Item = LinkId> + '_ {
+        self.pairs.iter().filter_map(|pair| pair.current)
     }
 
     pub fn is_current(&self, link: LinkId) -> bool {

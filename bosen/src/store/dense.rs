@@ -176,6 +176,8 @@ enum Given<'a, E> {
 
 fn slots_in_range(first: u64, rows: &RowSet) -> Slots {
     match rows.as_range() {
+        // No rows may be anywhere, outside of the range too.
+        Some((_, 0)) => Slots::Run(0..0),
         Some((start, len)) => {
             let start = (start - first) as usize;
             Slots::Run(start..start + len)

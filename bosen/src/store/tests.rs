@@ -71,6 +71,17 @@ proptest! {
         }
     }
 
+    /// Wherever no rows are said to be, there are none.
+    #[test]
+    fn no_rows_are_read_as_such(first: u64) {
+        let layout = Layout { kind: ElementKind::I64, length: Some(LENGTH) };
+        let nothing = Arc::new(RowSet::range(first, 0));
+        for mut store in [open(layout), ranged(layout, 7, 40)] {
+            store.add(&Batch::dense(nothing.clone(), Vec::<i64>::new()));
+            prop_assert!(store.read(&nothing).values.is_empty());
+        }
+    }
+
     #[test]
     fn sparse_stores_add_up(all in prop::collection::vec(increments(), 1..6)) {
         let layout = Layout { kind: ElementKind::I64, length: None };

@@ -1,6 +1,7 @@
 //! One connection, as both sides move it: frames out of a bounded queue, frames in, signs of life.
 
 use super::Timing;
+use crate::comm::lanes::{Lane, Lanes};
 use crate::wire::{Outgoing, kind};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -32,7 +33,8 @@ pub struct Queue<M> {
 }
 
 struct Waiting<M> {
-    messages: VecDeque<M>,
+    /// Each with its bytes.
+    messages: Lanes<(usize, M)>,
     bytes: usize,
     closed: bool,
 }
@@ -41,7 +43,7 @@ impl<M> Queue<M> {
     /// An empty queue.
     pub fn new() -> Arc<Queue<M>> {
         let waiting = Waiting {
-            messages: VecDeque::new(),
+            messages: Lanes::default(),
             bytes: 0,
             closed: false,
         };
@@ -62,10 +64,10 @@ impl<M> Queue<M> {
     /// nobody empties closes.
     pub fn push(&self, message: M, bytes: usize, supersedes: impl Fn(&M) -> bool) {
         let mut waiting = self.lock();
-        if waiting.messages.back().is_some_and(supersedes) {
-            waiting.messages.pop_back();
+        if let Some((bytes, _)) = waiting.messages.retract(|(_, last)| supersedes(last)) {
+            waiting.bytes -= bytes;
         }
-        waiting.messages.push_back(message);
+        waiting.messages.push(Lane::InOrder, (bytes, message));
         waiting.bytes += bytes;
         if waiting.bytes > QUEUE_LIMIT_BYTES {
             waiting.closed = true;
@@ -81,6 +83,40 @@ impl<M> Queue<M> {
         }
     }
 
+    /// Adds a message that may overtake others.
+    pub fn push_in(&self, lane: Lane, message: M) {
+        self.lock().messages.push(lane, (0, message));
+        self.poke();
+    }
+
+    /// Lets whoever empties the queue look at it, and at what else there is to send.
+    pub fn poke(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Waits for the next change.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Whether no message waits; an error if the queue is closed.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        let waiting = self.lock();
+        match waiting.closed {
+            true => Err(closed()),
+            false => Ok(waiting.messages.is_empty()),
+        }
+    }
+
+    /// The next message.
+    pub fn pop(&self) -> Option<M> {
+        let mut waiting = self.lock();
+        let (bytes, message) = waiting.messages.pop()?;
+        waiting.bytes -= bytes;
+        self.taken.notify_one();
+        Some(message)
+    }
+
     /// Lets the connection end.
     pub fn close(&self) {
         self.lock().closed = true;
@@ -91,15 +127,20 @@ impl<M> Queue<M> {
     fn take(&self) -> io::Result<VecDeque<M>> {
         let mut waiting = self.lock();
         if waiting.closed {
-            return Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "the queue of a peer that does not read is full, or has been closed",
-            ));
+            return Err(closed());
         }
         waiting.bytes = 0;
         self.taken.notify_one();
-        Ok(std::mem::take(&mut waiting.messages))
+        let messages = waiting.messages.drain();
+        Ok(messages.into_iter().map(|(_, message)| message).collect())
     }
+}
+
+fn closed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::ConnectionAborted,
+        "the queue of a peer that does not read is full, or has been closed",
+    )
 }
 
 /// Writes what comes into `queue` until the connection ends; keeps it alive meanwhile.
@@ -131,12 +172,7 @@ pub async fn write_frames(
 ) -> io::Result<()> {
     let mut parts: VecDeque<Bytes> = VecDeque::new();
     for frame in frames {
-        let length: usize = frame.parts.iter().map(Bytes::len).sum();
-        parts.push_back(Bytes::copy_from_slice(&frame.header.encode(&frame.parts)));
-        parts.extend(frame.parts.into_iter().filter(|part| !part.is_empty()));
-        if padding(length) > 0 {
-            parts.push_back(Bytes::from_static(&[0; 8][..padding(length)]));
-        }
+        parts.extend(parts_of(frame));
         while parts.len() >= MOST_SLICES {
             write_some(half, &mut parts).await?;
         }
@@ -148,7 +184,20 @@ pub async fn write_frames(
     half.flush().await
 }
 
-async fn write_some(
+/// The bytes of a frame, in parts.
+pub fn parts_of(frame: Outgoing) -> VecDeque<Bytes> {
+    let length: usize = frame.parts.iter().map(Bytes::len).sum();
+    let header = Bytes::copy_from_slice(&frame.header.encode(&frame.parts));
+    let padding = Bytes::from_static(&[0; 8][..padding(length)]);
+    std::iter::once(header)
+        .chain(frame.parts)
+        .chain(std::iter::once(padding))
+        .filter(|part| !part.is_empty())
+        .collect()
+}
+
+/// Writes what one system call takes of `parts`.
+pub async fn write_some(
     half: &mut (impl AsyncWrite + Unpin),
     parts: &mut VecDeque<Bytes>,
 ) -> io::Result<()> {

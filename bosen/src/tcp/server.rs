@@ -1,10 +1,13 @@
 //! A shard behind a listening socket: one thread, which reads, lets the shard decide, and writes.
 
+use super::paced;
 use super::pipe::{self, Queue};
+use super::traffic::{Counters, Traffic};
 use super::{TcpError, Timing};
+use crate::comm::{Budget, Order};
 use crate::message::{LinkId, ToWorker};
 use crate::shard::{Event, Patience, Shard};
-use crate::wire::{Outgoing, Recalled, Remembered, kind, read_to_shard};
+use crate::wire::{Outgoing, Recalled, kind, read_to_shard};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
@@ -14,6 +17,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use strads_common::auth::Secret;
 use strads_common::channel::{self, Reading, Writing};
+use strads_common::frame::FrameError;
 use strads_common::ids::{ShardId, WorkerId};
 use strads_common::socket;
 use tokio::net::TcpStream;
@@ -45,12 +49,31 @@ const HELLO_LIMIT: u32 = 0;
 pub struct Server {
     address: SocketAddr,
     stop: Arc<Notify>,
+    counters: Arc<Counters>,
     thread: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Server {
     /// Serves a shard at `listener`, in a thread of its own.
     pub fn start(listener: TcpListener, options: ServerOptions) -> Result<Server, TcpError> {
+        Self::launch(listener, options, None)
+    }
+
+    /// The same with managed communication: what goes to each worker stays within `budget`, and
+    /// changes that workers need not know yet go early while there is some left.
+    pub fn managed(
+        listener: TcpListener,
+        options: ServerOptions,
+        budget: Budget,
+    ) -> Result<Server, TcpError> {
+        Self::launch(listener, options, Some(budget))
+    }
+
+    fn launch(
+        listener: TcpListener,
+        options: ServerOptions,
+        budget: Option<Budget>,
+    ) -> Result<Server, TcpError> {
         let system = |what| move |source| TcpError::System { what, source };
         let address = listener
             .local_addr()
@@ -59,21 +82,31 @@ impl Server {
             .set_nonblocking(true)
             .map_err(system("listening socket"))?;
         let stop = Arc::new(Notify::new());
-        let stopped = stop.clone();
+        let counters = Arc::new(Counters::default());
+        let (stopped, counting) = (stop.clone(), counters.clone());
         let thread = std::thread::Builder::new()
             .name(format!("bosen-{}", options.shard.0))
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()?;
-                LocalSet::new().block_on(&runtime, serve(listener, options, stopped))
+                LocalSet::new().block_on(
+                    &runtime,
+                    serve(listener, options, budget, counting, stopped),
+                )
             })
             .map_err(system("server thread"))?;
         Ok(Server {
             address,
             stop,
+            counters,
             thread: Some(thread),
         })
+    }
+
+    /// What has been sent to workers so far, and what has not had to be.
+    pub fn traffic(&self) -> Traffic {
+        self.counters.traffic()
     }
 
     /// Where it listens.
@@ -110,6 +143,9 @@ type Queues = BTreeMap<LinkId, (WorkerId, Arc<Queue<ToWorker>>)>;
 /// What the connections of a server share.
 struct Service {
     options: ServerOptions,
+    /// What may go to each worker.
+    budget: Option<Budget>,
+    counters: Arc<Counters>,
     started: Instant,
     shard: RefCell<Shard>,
     queues: RefCell<Queues>,
@@ -117,7 +153,13 @@ struct Service {
     deserted: Notify,
 }
 
-async fn serve(listener: TcpListener, options: ServerOptions, stop: Arc<Notify>) -> io::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    options: ServerOptions,
+    budget: Option<Budget>,
+    counters: Arc<Counters>,
+    stop: Arc<Notify>,
+) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let Timing {
         join,
@@ -131,8 +173,11 @@ async fn serve(listener: TcpListener, options: ServerOptions, stop: Arc<Notify>)
         rejoin: patience,
     };
     let shard = Shard::new(options.workers, patience, std::time::Duration::ZERO);
+    let shard = shard.order(budget.map_or(Order::Fixed, |budget| budget.order));
     let service = Rc::new(Service {
         options,
+        budget,
+        counters,
         started,
         shard: RefCell::new(shard),
         queues: RefCell::default(),
@@ -146,7 +191,10 @@ async fn serve(listener: TcpListener, options: ServerOptions, stop: Arc<Notify>)
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     // Beyond the limit strangers are turned away, so that they cannot keep others out.
-                    let Ok(permit) = strangers.clone().try_acquire_owned() else { continue };
+                    let Ok(permit) = strangers.clone().try_acquire_owned() else {
+                        tracing::warn!(%peer, "refused a connection: {STRANGERS} others are proving themselves");
+                        continue;
+                    };
                     let service = service.clone();
                     tokio::task::spawn_local(async move {
                         let met = timeout(silence, service.meet(stream)).await;
@@ -179,7 +227,7 @@ enum Refused {
     #[error("connection: {0}")]
     Io(#[from] io::Error),
     #[error(transparent)]
-    Frame(#[from] strads_common::frame::FrameError),
+    Frame(#[from] FrameError),
     #[error("the peer did not say who it is")]
     NoHello,
     #[error(
@@ -200,6 +248,7 @@ impl Service {
     /// Finds out who a caller is.
     async fn meet(&self, stream: TcpStream) -> Result<((Frames, Writing), WorkerId), Refused> {
         socket::prepare(&stream, self.options.timing.silence)?;
+        paced::prepare(&stream, self.budget)?;
         let (reading, writing) = channel::accept(stream, &self.options.secret).await?;
         let mut frames = pipe::frames(reading, HELLO_LIMIT);
         let hello = pipe::next_frame(&mut frames, self.options.timing)
@@ -245,10 +294,13 @@ impl Service {
         let queue = Queue::new();
         self.replace_queue(link, worker, queue.clone());
         self.happen(Event::Connected { link, worker });
-        let mut known = Remembered::default();
+        let mut counted = self.counters.connection();
+        let room = |bytes| self.happen(Event::Room { link, bytes });
+        let encode = |message: &ToWorker| counted.encode(message, Outgoing::to_worker);
+        let timing = self.options.timing;
         let reason = tokio::select! {
             Err(error) = self.read(frames, link, &queue) => error.to_string(),
-            Err(error) = pipe::write(writing, &queue, self.options.timing, |message| Outgoing::to_worker(message, &mut known)) => error.to_string(),
+            Err(error) = paced::write(writing, &queue, timing, self.budget, room, encode) => error.to_string(),
         };
         tracing::info!(%worker, reason, "a connection has ended");
         self.queues.borrow_mut().remove(&link);
@@ -266,10 +318,18 @@ impl Service {
     ) -> Result<(), Refused> {
         let mut known = Recalled::default();
         loop {
-            let frame = pipe::next_frame(&mut frames, self.options.timing).await?;
+            let frame = pipe::next_frame(&mut frames, self.options.timing)
+                .await
+                .inspect_err(|error| warn_of(error, link))?;
             let message = read_to_shard(frame, &mut known)
+                .inspect_err(|error| tracing::warn!(link = link.0, %error, "refused a message"))
                 .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
             self.happen(Event::Received { link, message });
+            if self.budget.is_some() {
+                // There may be something now of which others could hear early.
+                let queues = self.queues.borrow();
+                queues.values().for_each(|(_, queue)| queue.poke());
+            }
             answers.room().await;
         }
     }
@@ -295,5 +355,12 @@ impl Service {
             let supersedes = acknowledges(&message);
             queue.push(message, bytes, |last| supersedes && acknowledges(last));
         }
+    }
+}
+
+/// Says what frame is refused; that a connection ends is no offence.
+fn warn_of(error: &FrameError, link: LinkId) {
+    if !matches!(error, FrameError::Io(_)) {
+        tracing::warn!(link = link.0, %error, "refused a frame");
     }
 }

@@ -2,15 +2,18 @@
 
 use super::driver::Driver;
 use super::gather::Destination;
+use super::paced;
 use super::pipe::{self, Queue};
+use super::traffic::{Counters, Traffic};
 use super::{TcpError, Timing};
 use crate::batch::{Batch, Layout, Misfit};
 use crate::client::{Client, Command, Event, Failure, Limits, Outcome, Output, Ticket};
+use crate::comm::Budget;
 use crate::element::Element;
 use crate::message::ToShard;
 use crate::rows::RowSet;
 use crate::spec::TableSpec;
-use crate::wire::{Outgoing, Recalled, Remembered, read_to_worker};
+use crate::wire::{Outgoing, Recalled, read_to_worker};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::SocketAddr;
@@ -53,6 +56,9 @@ pub struct Worker {
 /// Where the program and the connections meet.
 struct Desk {
     options: WorkerOptions,
+    /// What may go to each shard.
+    budget: Option<Budget>,
+    counters: Counters,
     started: Instant,
     state: Mutex<State>,
     /// Something has been done.
@@ -91,14 +97,29 @@ impl Drop for Handle {
 impl Worker {
     /// A worker that connects to all shards, and goes on trying while they are away.
     pub fn start(options: WorkerOptions) -> Result<Worker, TcpError> {
+        Self::launch(options, None)
+    }
+
+    /// The same with managed communication: what goes to each shard stays within `budget`, and
+    /// increments of tables with slack go early while there is some left. Unsent increments are
+    /// summed by row; the window should have room for those of a clock.
+    pub fn managed(options: WorkerOptions, budget: Budget) -> Result<Worker, TcpError> {
+        Self::launch(options, Some(budget))
+    }
+
+    fn launch(options: WorkerOptions, budget: Option<Budget>) -> Result<Worker, TcpError> {
         let shards = options.shards.len() as u32;
         let limits = Limits {
             window_bytes: options.window_bytes,
             patience: options.timing.patience,
             join: options.timing.join,
         };
+        let client = Client::new(options.worker, shards, limits, Duration::ZERO);
         let state = State {
-            client: Client::new(options.worker, shards, limits, Duration::ZERO),
+            client: match budget {
+                Some(budget) => client.early(budget.order),
+                None => client,
+            },
             queues: vec![None; shards as usize],
             results: BTreeMap::new(),
             reads: BTreeMap::new(),
@@ -108,6 +129,8 @@ impl Worker {
         };
         let desk = Arc::new(Desk {
             options,
+            budget,
+            counters: Counters::default(),
             started: Instant::now(),
             state: Mutex::new(state),
             done: Notify::new(),
@@ -236,6 +259,14 @@ impl Worker {
         self.desk.lock().client.staleness(table).to_vec()
     }
 
+    /// What has been sent so far, and what has not had to be.
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            withheld: self.desk.lock().client.withheld_bytes(),
+            ..self.desk.counters.traffic()
+        }
+    }
+
     fn command(&self, table: TableId, command: Command) -> Result<Outcome, TcpError> {
         let ticket = self.desk.give(|ticket| Event::Command {
             ticket,
@@ -320,6 +351,10 @@ impl Desk {
         let mut state = self.lock();
         let ticket = state.next_ticket();
         self.carry_out(&mut state, event(ticket));
+        if self.budget.is_some() {
+            // There may be something now that could go early.
+            state.queues.iter().flatten().for_each(|queue| queue.poke());
+        }
         ticket
     }
 
@@ -335,7 +370,10 @@ impl Desk {
                 Output::Send(shard, message) => {
                     if let Some(queue) = &state.queues[shard.index()] {
                         // What a client has on its way is bounded by its window.
-                        queue.push(message, 0, |_| false);
+                        match self.budget {
+                            Some(_) => queue.push_in(message.lane(), message),
+                            None => queue.push(message, 0, |_| false),
+                        }
                     }
                 }
                 Output::Piece(ticket, piece) => {
@@ -378,6 +416,7 @@ impl Desk {
         } = &self.options;
         let stream = TcpStream::connect(shards[shard.index()]).await?;
         socket::prepare(&stream, timing.silence)?;
+        paced::prepare(&stream, self.budget)?;
         let called = channel::call(stream, secret).await;
         let (reading, mut writing) = called.map_err(io::Error::other)?;
         let hello = Outgoing::hello(*worker, *workers, shard.0, shards.len() as u32);
@@ -389,10 +428,11 @@ impl Desk {
     async fn attend(&self, (reading, writing): (Reading, Writing), shard: ShardId) -> io::Error {
         let queue = Queue::new();
         self.lock().queues[shard.index()] = Some(queue.clone());
-        let mut known = Remembered::default();
-        let writing = pipe::write(writing, &queue, self.options.timing, |message| {
-            Outgoing::to_shard(message, &mut known)
-        });
+        let mut counted = self.counters.connection();
+        let room = |bytes| self.happen(Event::Room { shard, bytes });
+        let encode = |message: &ToShard| counted.encode(message, Outgoing::to_shard);
+        let timing = self.options.timing;
+        let writing = paced::write(writing, &queue, timing, self.budget, room, encode);
         let error = tokio::select! {
             Err(error) = self.read(reading, shard) => error,
             Err(error) = writing => error,

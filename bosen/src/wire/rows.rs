@@ -4,10 +4,12 @@
 //! says so with the list; the receiver only follows, so that they cannot disagree.
 
 use super::{Body, WireError};
-use crate::element::{freeze, view};
+use crate::element::{ElementKind, freeze, view};
+use crate::filter::{ValueCode, keys, values};
 use crate::rows::RowSet;
 use bytes::Bytes;
 use std::sync::Arc;
+use strads_common::frame::padding;
 
 /// Lists that one direction of a connection remembers.
 const SLOTS: usize = 64;
@@ -18,13 +20,26 @@ const RANGE: u64 = 0;
 const LIST: u64 = 1;
 const REMEMBER: u64 = 2;
 const RECALL: u64 = 3;
+const PACKED_LIST: u64 = 4;
+const PACKED_REMEMBER: u64 = 5;
 
 /// The sender's slots.
 #[derive(Default)]
 pub struct Remembered {
     slots: Vec<Arc<RowSet>>,
     next: usize,
-    saved: u64,
+    savings: Savings,
+}
+
+/// Bytes that have not been sent, and why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, serde::Serialize)]
+pub struct Savings {
+    /// Keys that both ends remembered.
+    pub recalled: u64,
+    /// Keys and columns that were packed.
+    pub packed: u64,
+    /// Values that were coded.
+    pub coded: u64,
 }
 
 /// The receiver's slots.
@@ -32,21 +47,21 @@ pub struct Remembered {
 pub struct Recalled(Vec<Arc<RowSet>>);
 
 impl Remembered {
-    /// Bytes of keys that have not been sent because they had been before.
-    pub fn saved_bytes(&self) -> u64 {
-        self.saved
+    /// Bytes that have not been sent so far.
+    pub fn savings(&self) -> Savings {
+        self.savings
     }
 
-    /// The section that says `rows`.
-    pub fn encode(&mut self, rows: &Arc<RowSet>) -> Bytes {
+    /// The section that says `rows`, packed if it has to be a list.
+    pub fn encode(&mut self, rows: &Arc<RowSet>, packed: bool) -> Bytes {
         if let Some((first, len)) = rows.as_range() {
             return freeze(vec![RANGE, first, len as u64]);
         }
         if rows.len() < WORTH_ROWS {
-            return list(LIST, rows);
+            return self.list(if packed { PACKED_LIST } else { LIST }, rows, packed);
         }
         if let Some(slot) = self.slots.iter().position(|known| Arc::ptr_eq(known, rows)) {
-            self.saved += 8 * rows.len() as u64;
+            self.savings.recalled += 8 * rows.len() as u64;
             return freeze(vec![RECALL | (slot as u64) << 8]);
         }
         let slot = self.next;
@@ -55,15 +70,43 @@ impl Remembered {
             Some(known) => *known = rows.clone(),
             None => self.slots.push(rows.clone()),
         }
-        list(REMEMBER | (slot as u64) << 8, rows)
+        let head = if packed { PACKED_REMEMBER } else { REMEMBER };
+        self.list(head | (slot as u64) << 8, rows, packed)
     }
-}
 
-fn list(head: u64, rows: &RowSet) -> Bytes {
-    let mut words = Vec::with_capacity(2 + rows.len());
-    words.extend([head, rows.len() as u64]);
-    words.extend(rows.keys());
-    freeze(words)
+    fn list(&mut self, head: u64, rows: &RowSet, packed: bool) -> Bytes {
+        let mut words = Vec::with_capacity(3 + rows.len());
+        words.extend([head, rows.len() as u64]);
+        if !packed {
+            words.extend(rows.keys());
+            return freeze(words);
+        }
+        let mut keys = keys::pack_keys(rows.keys());
+        self.savings.packed += (8 * rows.len()).saturating_sub(keys.len()) as u64;
+        words.push(keys.len() as u64);
+        keys.resize(keys.len() + padding(keys.len()), 0);
+        words.extend(bytemuck::pod_collect_to_vec::<u8, u64>(&keys));
+        freeze(words)
+    }
+
+    /// The section that says row ends or columns, packed.
+    pub(super) fn pack_numbers(&mut self, numbers: &[u8]) -> Bytes {
+        let packed = keys::pack_numbers(&view::<u32>(numbers));
+        self.savings.packed += numbers.len().saturating_sub(packed.len()) as u64;
+        packed.into()
+    }
+
+    /// The section that says values in a code.
+    pub(super) fn code_values(
+        &mut self,
+        plain: &[u8],
+        code: ValueCode,
+        kind: ElementKind,
+    ) -> Bytes {
+        let coded = values::encode(plain, code, kind);
+        self.savings.coded += plain.len().saturating_sub(coded.len()) as u64;
+        coded
+    }
 }
 
 impl Recalled {
@@ -78,8 +121,12 @@ impl Recalled {
                 Ok(Arc::new(RowSet::range(first, len)))
             }
             LIST => read_list(body),
-            REMEMBER => {
-                let rows = read_list(body)?;
+            PACKED_LIST => read_packed_list(body),
+            REMEMBER | PACKED_REMEMBER => {
+                let rows = match head & 0xff {
+                    REMEMBER => read_list(body)?,
+                    _ => read_packed_list(body)?,
+                };
                 // Slots are filled in order, and then used again.
                 match slot as usize {
                     slot if slot < self.0.len() => self.0[slot] = rows.clone(),
@@ -104,4 +151,12 @@ fn read_list(body: &mut Body) -> Result<Arc<RowSet>, WireError> {
     Ok(Arc::new(RowSet::ascending(
         view::<u64>(&words).into_owned(),
     )?))
+}
+
+fn read_packed_list(body: &mut Body) -> Result<Arc<RowSet>, WireError> {
+    let (count, length) = (body.word()?, body.word()?);
+    let count = usize::try_from(count).map_err(|_| WireError::Truncated)?;
+    let packed = body.words(length, 1)?;
+    let keys = keys::unpack_keys(&packed, count)?;
+    Ok(Arc::new(RowSet::ascending(keys)?))
 }

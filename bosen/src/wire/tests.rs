@@ -54,7 +54,7 @@ proptest! {
         // Twice, so that lists are also recalled.
         for batch in batches.iter().chain(&batches) {
             let table = TableId(7);
-            let update = ToShard::Update { sequence: Sequence(order), table, clock: Clock(clock), batch: batch.clone() };
+            let update = ToShard::Update { sequence: Sequence(order), table, clock: Clock(clock), batch: batch.clone(), coding: Coding::default() };
             let frame = travel(&Outgoing::to_shard(&update, &mut sender));
             prop_assert_eq!(read_to_shard(frame, &mut receiver), Ok(update));
             let get = ToShard::Get { part: PartId(order), table, rows: batch.rows.clone(), need: Clock(clock) };
@@ -64,9 +64,9 @@ proptest! {
     }
 
     #[test]
-    fn changes_travel(batch in batch(), clock: u64, order: u64, whole: bool) {
+    fn changes_travel(batch in batch(), clock: u64, whole: bool) {
         let changes = ToWorker::Changes {
-            table: TableId(1), fresh: Clock(clock), includes: Sequence(order), whole, batch,
+            table: TableId(1), fresh: Clock(clock), whole, batch, coding: Coding::default(),
         };
         let frame = travel(&Outgoing::to_worker(&changes, &mut Remembered::default()));
         prop_assert_eq!(read_to_worker(frame, &mut Recalled::default()), Ok(changes));
@@ -89,7 +89,7 @@ proptest! {
     #[test]
     fn truncated_bodies_are_refused(batch in batch(), cut in any::<prop::sample::Index>()) {
         prop_assume!(!batch.rows.is_empty());
-        let update = ToShard::Update { sequence: Sequence(1), table: TableId(0), clock: Clock(0), batch: batch.clone() };
+        let update = ToShard::Update { sequence: Sequence(1), table: TableId(0), clock: Clock(0), batch: batch.clone(), coding: Coding::default() };
         let mut frame = travel(&Outgoing::to_shard(&update, &mut Remembered::default()));
         frame.body.truncate(cut.index(frame.body.len()));
         let spec = match batch.cells {
@@ -128,7 +128,7 @@ fn control_messages_travel() {
 fn a_recalled_list_is_short() {
     let rows = Arc::new(RowSet::ascending((0..1000).map(|key| 3 * key).collect()).unwrap());
     let mut sender = Remembered::default();
-    assert_eq!(sender.encode(&rows).len(), 8 * 1002);
-    assert_eq!(sender.encode(&rows).len(), 8);
-    assert_eq!(sender.saved_bytes(), 8000);
+    assert_eq!(sender.encode(&rows, false).len(), 8 * 1002);
+    assert_eq!(sender.encode(&rows, false).len(), 8);
+    assert_eq!(sender.savings().recalled, 8000);
 }

@@ -279,6 +279,7 @@ fn mistakes_are_named() {
         worker.get::<f32>(TABLE, &range(1)),
         Err(Failure::Misfit(_))
     ));
+    assert_eq!(worker.get::<f32>(TABLE, &range(0)), Ok(Vec::new()));
     let table = worker.table::<f32>(TABLE).unwrap();
     assert!(table.cell(RowId(9), 0).is_err());
     assert!(table.cell(RowId(15), 0).is_err());

@@ -138,6 +138,15 @@ impl Oracle {
         })
     }
 
+    /// Increments of a cell that filters may keep back, on their way to the shard and, where the
+    /// shard sends changes, from it.
+    fn kept_back(&self, table: usize) -> i64 {
+        let spec = self.tables[table];
+        let ways = 1 + i64::from(spec.consistency.pushes());
+        let least = spec.filters.threshold.unwrap_or(1.0) as i64;
+        ways * (least - 1)
+    }
+
     /// Checks what a read has seen; returns it.
     pub fn check(
         &mut self,
@@ -185,7 +194,10 @@ impl Oracle {
             _ if backup => 0,
             Consistency::ValueBound { bound } if !own => made_then - bound as i64,
             _ if own => made_then,
-            _ => self.count(table, column, key, consistency.needs(read.clock)),
+            _ => {
+                let made = self.count(table, column, key, consistency.needs(read.clock));
+                made - self.kept_back(table)
+            }
         };
         let most = match consistency {
             Consistency::Bsp if !own => self.count(table, column, key, read.clock),

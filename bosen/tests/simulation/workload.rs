@@ -4,7 +4,9 @@
 use crate::oracle::{Expectation, Oracle};
 use bosen::batch::Batch;
 use bosen::client::{Command, Failure, Limits, Outcome, Ticket};
+use bosen::comm::{Budget, Order};
 use bosen::consistency::Consistency;
+use bosen::filter::{Filters, ValueCode};
 use bosen::rows::RowSet;
 use bosen::shard::Patience;
 use bosen::sim::{Happening, Setting, Simulation, Tamper, Weather};
@@ -79,6 +81,7 @@ impl Workload {
                 join: patience,
                 rejoin: patience,
             },
+            budget: budget(&mut random),
         };
         let mut tables: Vec<TableSpec> = (0..random.random_range(1..=3))
             .map(|_| table(&mut random, workers))
@@ -96,6 +99,23 @@ impl Workload {
             tables,
             rounds,
         }
+    }
+
+    /// The same with filters that lose nothing on every table, and those that keep back on all
+    /// that may.
+    pub fn filtered(seed: u64) -> Workload {
+        let mut workload = Workload::new(seed);
+        for table in &mut workload.tables {
+            let filters = Filters::default()
+                .values(ValueCode::FixedPoint { fraction_bits: 0 })
+                .packed_keys();
+            let keeps_back = !matches!(table.consistency, Consistency::ValueBound { .. });
+            *table = table.filters(match keeps_back {
+                true => filters.threshold(2.0),
+                false => filters,
+            });
+        }
+        workload
     }
 
     /// Runs the job and checks it against the oracle.
@@ -221,7 +241,38 @@ fn table(random: &mut Stream, workers: u32) -> TableSpec {
     } else {
         spec
     };
-    spec.consistency(consistency)
+    let filters = match random.random() {
+        true => filters(random, consistency),
+        false => Filters::default(),
+    };
+    spec.consistency(consistency).filters(filters)
+}
+
+/// Any of the filters that lose nothing in a table of integers.
+fn filters(random: &mut Stream, consistency: Consistency) -> Filters {
+    let least = random.random_range(2..5);
+    let keeps_back = !matches!(consistency, Consistency::ValueBound { .. }) && random.random();
+    Filters {
+        threshold: keeps_back.then_some(f64::from(least)),
+        values: match random.random() {
+            true => ValueCode::FixedPoint { fraction_bits: 0 },
+            false => ValueCode::Plain,
+        },
+        packed_keys: random.random(),
+    }
+}
+
+/// None, or one under which most jobs have to wait for the network.
+fn budget(random: &mut Stream) -> Option<Budget> {
+    let order = match random.random_range(0..5) {
+        0 => Order::Absolute,
+        1 => Order::Relative,
+        2 => Order::Fifo,
+        3 => Order::Random { seed: 7 },
+        _ => Order::Fixed,
+    };
+    let budget = Budget::new(random.random_range(50_000..2_000_000)).order(order);
+    random.random::<bool>().then_some(budget)
 }
 
 fn rows(random: &mut Stream) -> Arc<RowSet> {

@@ -1,17 +1,22 @@
 //! Peers that do not behave: each is refused or cut off, and a well-behaved worker beside it goes
-//! on undisturbed.
+//! on undisturbed. The server says in its log what it has refused.
 
-use super::{TABLE, range, secret, servers, worker};
+use super::{TABLE, log, range, secret, servers, worker};
+use bosen::batch::Batch;
 use bosen::consistency::Consistency;
+use bosen::filter::Coding;
+use bosen::message::{PartId, Sequence, ToShard};
+use bosen::rows::RowSet;
 use bosen::spec::TableSpec;
 use bosen::tcp::Server;
-use bosen::wire::Outgoing;
+use bosen::wire::{Outgoing, Remembered};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 use strads_common::auth::Secret;
 use strads_common::frame::Header;
-use strads_common::ids::WorkerId;
+use strads_common::ids::{Clock, WorkerId};
 
 /// Proves `secret` over a blocking socket.
 fn prove(stream: TcpStream, secret: &Secret) -> Option<TcpStream> {
@@ -59,6 +64,7 @@ fn expect_end(mut stream: TcpStream) -> usize {
 
 /// Runs `attack` against a server that has a well-behaved worker.
 fn beside_a_worker(attack: impl FnOnce(&Server)) {
+    log::start();
     let servers = servers(2, 1);
     let worker = worker(0, 2, &servers);
     worker
@@ -79,12 +85,14 @@ fn a_stranger_is_turned_away() {
         let mut stream = connect(server);
         stream.write_all(&[b'x'; 10_000]).unwrap();
         assert_eq!(expect_end(stream), 0);
+        log::expect("the peer does not speak this protocol");
     });
 }
 
 #[test]
 fn a_silent_stranger_is_turned_away() {
     beside_a_worker(|server| assert_eq!(expect_end(connect(server)), 0));
+    log::expect("did not prove itself in time");
 }
 
 #[test]
@@ -92,6 +100,69 @@ fn another_secret_is_turned_away() {
     beside_a_worker(|server| {
         assert!(prove(connect(server), &Secret::from_bytes([1; 32])).is_none())
     });
+}
+
+/// Who has recorded a proof, or makes one up, cannot use it: the server's nonce is another.
+#[test]
+fn a_replayed_proof_is_turned_away() {
+    beside_a_worker(|server| {
+        let mut stream = connect(server);
+        stream.write_all(b"STRADS\0\x01").unwrap();
+        stream.write_all(&[7; 32]).unwrap();
+        stream.read_exact(&mut [0; 64]).unwrap();
+        stream.write_all(&[9; 32]).unwrap();
+        assert_eq!(expect_end(stream), 0);
+        log::expect("the peer does not know the job's secret");
+    });
+}
+
+/// An update takes effect once, however often its frame comes.
+#[test]
+fn a_replayed_update_takes_effect_once() {
+    beside_a_worker(|server| {
+        let mut stream = join(server, WorkerId(1), 2);
+        let update = ToShard::Update {
+            sequence: Sequence(1),
+            table: TABLE,
+            clock: Clock(0),
+            batch: Batch::dense(Arc::new(RowSet::range(100, 2)), vec![5i32, 6]),
+            coding: Coding::default(),
+        };
+        let update = Outgoing::to_shard(&update, &mut Remembered::default());
+        let bytes = [
+            &update.header.encode(&update.parts)[..],
+            &update.parts.concat(),
+        ]
+        .concat();
+        for _ in 0..3 {
+            stream.write_all(&bytes).unwrap();
+        }
+        let get = ToShard::Get {
+            part: PartId(0),
+            table: TABLE,
+            rows: Arc::new(RowSet::range(100, 2)),
+            need: Clock(0),
+        };
+        let get = Outgoing::to_shard(&get, &mut Remembered::default());
+        let bytes = [&get.header.encode(&get.parts)[..], &get.parts.concat()].concat();
+        stream.write_all(&bytes).unwrap();
+        let values = [5i32, 6].map(i32::to_le_bytes).concat();
+        assert_eq!(next_body(&mut stream), values);
+    });
+}
+
+/// The next body that a server sends.
+fn next_body(stream: &mut TcpStream) -> Vec<u8> {
+    loop {
+        let mut header = [0; 40];
+        stream.read_exact(&mut header).unwrap();
+        let length = u32::from_le_bytes(header[..4].try_into().unwrap());
+        if length > 0 {
+            let mut body = vec![0; length as usize];
+            stream.read_exact(&mut body).unwrap();
+            return body;
+        }
+    }
 }
 
 #[test]
@@ -112,6 +183,7 @@ fn a_long_hello_is_refused_before_it_is_read() {
         header[0..4].copy_from_slice(&(64u32 << 20).to_le_bytes());
         stream.write_all(&header).unwrap();
         assert_eq!(expect_end(stream), 0);
+        log::expect("frame of 67108864 bytes");
     });
 }
 
@@ -158,6 +230,17 @@ fn frames_that_make_no_sense_end_their_connection_only() {
             expect_end(stream);
         }
     });
+    for refusal in [
+        "frame of unknown kind 99",
+        "frame with a truncated body",
+        "frame of version 9,",
+        "frame with a wrong checksum",
+        "frame of 4294967295 bytes",
+        "frame of version 255",
+        "frame of version 0",
+    ] {
+        log::expect(refusal);
+    }
 }
 
 #[test]

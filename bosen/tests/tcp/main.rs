@@ -9,6 +9,7 @@
 
 mod bounded;
 mod hostile;
+mod log;
 
 use bosen::client::Failure;
 use bosen::consistency::Consistency;

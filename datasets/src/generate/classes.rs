@@ -1,7 +1,7 @@
 //! Examples of several classes, from a model of the kind that is to be found.
 //!
-//! The class of x is the one with the greatest score `wₖ · x + noise`, where the weights are normal
-//! and scores have deviation 1 without the noise.
+//! Each class has a mean; an example is its class's mean with normal noise around it. So the best
+//! guess of a class from an example is the softmax of linear scores.
 
 use super::cores;
 use super::sample::normal;
@@ -9,7 +9,7 @@ use crate::error::{Error, Kind};
 use crate::matrix::{Csc, Labelled, Matrix};
 use crate::workers;
 use rand::RngExt;
-use strads_common::random::stream;
+use strads_common::random::{Stream, stream};
 
 /// A problem to generate.
 #[derive(Clone, Debug)]
@@ -22,8 +22,8 @@ pub struct Classes {
     pub classes: usize,
     /// The share of entries that are not zero; below 1 the matrix is sparse.
     pub density: f64,
-    /// The deviation of the noise.
-    pub noise: f64,
+    /// How far a class's mean is from 0 on average, in deviations of the noise.
+    pub separation: f64,
     /// Everything random is a function of the options and this.
     pub seed: u64,
 }
@@ -39,19 +39,14 @@ impl Classes {
     pub fn generate(&self) -> Result<Labelled, Error> {
         self.check()
             .map_err(|kind| Error::whole("generator options", kind))?;
-        let deviation = 1.0 / (self.columns as f64 * self.density).sqrt();
-        let mut weights = vec![0.0; self.columns * self.classes];
-        let rows: Vec<_> = weights.chunks_mut(self.classes).enumerate().collect();
-        workers::run(rows, cores(), |(column, row)| {
-            let mut stream = stream(self.seed, "class weights", column as u64);
-            row.fill_with(|| deviation * normal(&mut stream));
-        });
         let mut examples: Vec<Example> = vec![Example::default(); self.rows];
         let blocks: Vec<_> = examples.chunks_mut(BLOCK).enumerate().collect();
         workers::run(blocks, cores(), |(number, block)| {
             let mut stream = stream(self.seed, "class examples", number as u64);
-            for example in block {
-                *example = self.example(&weights, &mut stream);
+            for (at, example) in block.iter_mut().enumerate() {
+                // All classes occur, whatever the number of examples.
+                let class = (number * BLOCK + at) % self.classes;
+                *example = self.example(class, &mut stream);
             }
         });
         Ok(self.assemble(&examples))
@@ -79,34 +74,26 @@ impl Classes {
             Self { density, .. } if !(*density > 0.0 && *density <= 1.0) => {
                 wrong("density", "above 0 and at most 1", density.to_string())
             }
-            Self { noise, .. } if !(*noise >= 0.0 && noise.is_finite()) => {
-                wrong("noise", "0 or more", noise.to_string())
+            Self { separation, .. } if !(*separation >= 0.0 && separation.is_finite()) => {
+                wrong("separation", "0 or more", separation.to_string())
             }
             _ => Ok(()),
         }
     }
 
-    fn example(&self, weights: &[f64], stream: &mut strads_common::random::Stream) -> Example {
+    fn example(&self, class: usize, noise: &mut Stream) -> Example {
+        let mut mean = stream(self.seed, "class means", class as u64);
+        let reach = self.separation / (self.columns as f64 * self.density).sqrt();
         let (mut columns, mut values) = (Vec::new(), Vec::new());
-        let mut scores = vec![0.0; self.classes];
         for column in 0..self.columns {
-            if self.density < 1.0 && stream.random::<f64>() >= self.density {
+            let centre = reach * normal(&mut mean);
+            if self.density < 1.0 && noise.random::<f64>() >= self.density {
                 continue;
             }
-            let x = normal(stream);
-            let row = &weights[column * self.classes..][..self.classes];
-            scores
-                .iter_mut()
-                .zip(row)
-                .for_each(|(score, w)| *score += x * w);
             columns.push(column as u32);
-            values.push(x);
+            values.push(centre + normal(noise));
         }
-        scores
-            .iter_mut()
-            .for_each(|score| *score += self.noise * normal(stream));
-        let best = scores.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
-        (columns, values, best.map_or(0.0, |(class, _)| class as f64))
+        (columns, values, class as f64)
     }
 
     fn assemble(&self, examples: &[Example]) -> Labelled {
@@ -155,7 +142,7 @@ mod tests {
             columns: 20,
             classes: 4,
             density,
-            noise: 0.1,
+            separation: 3.0,
             seed: 7,
         }
     }
@@ -201,7 +188,7 @@ mod tests {
                 ..problem(1.0)
             },
             Classes {
-                noise: f64::NAN,
+                separation: f64::NAN,
                 ..problem(1.0)
             },
         ] {

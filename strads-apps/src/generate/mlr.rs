@@ -34,9 +34,9 @@ pub struct Args {
     /// Share of entries that are not zero
     #[arg(long, value_name = "F", default_value_t = 1.0)]
     density: f64,
-    /// Deviation of the noise, where that of the scores is 1
-    #[arg(long, value_name = "F", default_value_t = 0.2)]
-    noise: f64,
+    /// How far a class's mean is from 0, in deviations of the noise around it
+    #[arg(long, value_name = "F", default_value_t = 3.0)]
+    separation: f64,
     #[command(flatten)]
     output: Output,
 }
@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         columns: args.columns,
         classes: args.classes,
         density: args.density,
-        noise: args.noise,
+        separation: args.separation,
         seed: args.output.seed,
     };
     let data = classes.generate()?;

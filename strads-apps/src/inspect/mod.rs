@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use crate::checkpoint;
 use crate::console::Console;
 use crate::failure::{Failure, missing};
 
@@ -98,7 +99,7 @@ fn inside(path: &Path) -> Result<PathBuf, Failure> {
     if model.exists() {
         return Ok(model);
     }
-    model::newest_checkpoint(path).ok_or_else(|| {
+    checkpoint::newest_manifest(path).ok_or_else(|| {
         Failure::input(format!(
             "{}: a directory with neither a model nor a checkpoint in it\n\
              name a directory that --out or --checkpoint named in training",

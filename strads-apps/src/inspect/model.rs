@@ -2,16 +2,12 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-
-use serde_json::Value;
+use std::path::Path;
 
 use super::Found;
 use crate::archive::{Archive, Stored};
+use crate::checkpoint::{self, Manifest};
 use crate::failure::Failure;
-
-/// What a checkpoint of topics begins with.
-const LDA: &[u8] = b"{\"sweeps\":";
 
 /// What `file` is, if it is a model or a checkpoint.
 pub fn find(file: &Path) -> Result<Option<Found>, Failure> {
@@ -22,8 +18,8 @@ pub fn find(file: &Path) -> Result<Option<Found>, Failure> {
         .take(4096)
         .read_until(b'\n', &mut head);
     read.map_err(|error| Failure::world(format!("{}: {error}", file.display())))?;
-    if head.starts_with(LDA) {
-        return Ok(topics_checkpoint(&head));
+    if let Some(manifest) = checkpoint::manifest(file) {
+        return Ok(Some(kept(&manifest)));
     }
     if !head.starts_with(b"PK") {
         return Ok(None);
@@ -35,29 +31,10 @@ pub fn find(file: &Path) -> Result<Option<Found>, Failure> {
         () if has("coef") => linear(&mut archive, &stored)?,
         () if has("topic_word_data") => topics(&mut archive)?,
         () if has("user_factors") => factors(&stored),
-        () if has("user_travelled") => factors_checkpoint(&mut archive, &stored)?,
         () if has("weights") && has("bias") => classes(&stored),
         () => return Ok(None),
     };
     Ok(Some(found))
-}
-
-/// The newest checkpoint in a directory.
-pub fn newest_checkpoint(directory: &Path) -> Option<PathBuf> {
-    let topics = directory.join("lda.checkpoint");
-    if topics.exists() {
-        return Some(topics);
-    }
-    let epoch = |path: &PathBuf| -> Option<u64> {
-        let name = path.file_name()?.to_str()?;
-        name.strip_prefix("epoch-")?
-            .strip_suffix(".npz")?
-            .parse()
-            .ok()
-    };
-    let entries = fs::read_dir(directory).ok()?;
-    let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    paths.filter(|path| epoch(path).is_some()).max_by_key(epoch)
 }
 
 fn linear(archive: &mut Archive, stored: &[Stored]) -> Result<Found, Failure> {
@@ -114,36 +91,15 @@ fn classes(stored: &[Stored]) -> Found {
         .with("classes", axis(stored, "bias", 0))
 }
 
-fn factors_checkpoint(archive: &mut Archive, stored: &[Stored]) -> Result<Found, Failure> {
-    let epochs = archive.integers("job")?.get(1).copied();
-    let users = axis(stored, "user_travelled", 0);
-    let entries = axis(stored, "user_entries", 0);
-    let rank = entries
-        .zip(users)
-        .map(|(entries, users)| entries / users.max(1));
-    Ok(Found::new("a checkpoint of strads mf")
-        .with("epochs", epochs)
-        .with("users", users)
-        .with("items", axis(stored, "item_travelled", 0))
-        .with("rank", rank))
-}
-
-fn topics_checkpoint(head: &[u8]) -> Option<Found> {
-    let header: Value = serde_json::from_slice(head).ok()?;
-    let of = |name: &str| header[name].clone();
-    let prior = |at: usize| {
-        let bits = u32::try_from(header["prior"][at].as_u64()?).ok()?;
-        Some(f64::from(f32::from_bits(bits)))
+fn kept(manifest: &Manifest) -> Found {
+    let step = match manifest.app.as_str() {
+        "lda" => "sweeps",
+        "mf" => "epochs",
+        _ => "updates",
     };
-    Some(
-        Found::new("a checkpoint of strads lda")
-            .with("sweeps", of("sweeps"))
-            .with("topics", of("topics"))
-            .with("tokens", of("tokens"))
-            .with("seed", of("seed"))
-            .with("alpha", prior(0))
-            .with("beta", prior(1)),
-    )
+    Found::new(format!("a checkpoint of strads {}", manifest.app))
+        .with(step, manifest.step)
+        .with("command", manifest.command.join(" "))
 }
 
 fn axis(stored: &[Stored], name: &str, axis: usize) -> Option<usize> {

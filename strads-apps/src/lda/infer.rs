@@ -68,6 +68,7 @@ struct End {
 
 /// Runs the command.
 pub fn infer(args: &Infer) -> Result<(), Failure> {
+    args.common.stays_here()?;
     let mut console = args.common.console();
     let began = Instant::now();
     let model = Stored::read(&args.model)?;

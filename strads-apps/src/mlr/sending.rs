@@ -34,21 +34,25 @@ pub trait Exchange {
 
     /// Makes all replicas equal, to the bit; how far this one was from that.
     fn finish(&mut self, replica: &mut Replica, number: usize) -> Result<f32, Failure>;
+
+    /// Done; whoever is dropped without this is lost to the others, and they are told.
+    fn leave(self);
 }
 
 /// Over a broadcast.
-pub struct Broadcast<'a, H> {
+pub struct Broadcast<H> {
     me: WorkerId,
-    home: &'a H,
+    /// This worker's end of it.
+    pub home: H,
     /// Updates that are to wait until this worker is as far.
     held: Vec<Update>,
     /// The parts of this step, where they are sent as one matrix.
     matrix: Vec<f32>,
 }
 
-impl<'a, H: Home> Broadcast<'a, H> {
+impl<H: Home> Broadcast<H> {
     /// Worker `me` at `home`.
-    pub fn new(me: WorkerId, home: &'a H) -> Self {
+    pub fn new(me: WorkerId, home: H) -> Self {
         Self {
             me,
             home,
@@ -108,7 +112,7 @@ impl<'a, H: Home> Broadcast<'a, H> {
     }
 }
 
-impl<H: Home> Exchange for Broadcast<'_, H> {
+impl<H: Home> Exchange for Broadcast<H> {
     fn begin(&mut self, replica: &mut Replica, number: usize) -> Result<(), Failure> {
         let mut updates = std::mem::take(&mut self.held);
         updates.extend(self.home.begin().map_err(Failure::world)?);
@@ -189,6 +193,10 @@ impl<H: Home> Exchange for Broadcast<'_, H> {
             }
         }
         Ok(distance)
+    }
+
+    fn leave(self) {
+        self.home.leave();
     }
 }
 

@@ -158,4 +158,7 @@ impl Exchange for Tables {
         replica.weights = weights;
         Ok(0.0)
     }
+
+    /// A worker of the store leaves when it is dropped.
+    fn leave(self) {}
 }

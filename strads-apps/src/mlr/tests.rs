@@ -30,7 +30,7 @@ fn place(density: f64) -> tempfile::TempDir {
         columns: 12,
         classes: 5,
         density,
-        noise: 0.2,
+        separation: 3.0,
         seed: 3,
     };
     let file = File::create(place.path().join("x.npz")).unwrap();
@@ -163,7 +163,7 @@ fn gradients_are_those_of_the_loss() {
         columns: 4,
         classes: 3,
         density: 1.0,
-        noise: 0.5,
+        separation: 3.0,
         seed: 1,
     };
     let data = problem.generate().unwrap();

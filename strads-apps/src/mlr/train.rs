@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bosen::broadcast::{Setting, room, tcp};
 use bosen::tcp::Timing;
@@ -36,6 +36,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// Trains as `args` say, and writes the model where they say; the model and how it did.
 pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
     args.check()?;
+    args.common.stays_here()?;
     let mut console = args.common.console();
     let began = Instant::now();
     let (data, target) = read(args, &mut console)?;
@@ -116,10 +117,11 @@ fn prepare(
     let rows = examples.rows;
     let adapts = args.solver == Solver::Adagrad;
     let checkpoints = args
+        .common
         .checkpoint
         .as_ref()
         .map(|directory| Checkpoints::new(directory, &description(args, &examples)));
-    let state = match (&checkpoints, args.resume) {
+    let state = match (&checkpoints, args.common.resume) {
         (Some(checkpoints), true) => Some(checkpoints.newest(rows * classes, adapts)?),
         _ => None,
     };
@@ -228,8 +230,8 @@ fn learn(
             let of = (replica.rows, replica.classes);
             shop.customer(WorkerId(me), &job.schedule, args.consistency(), of, adapts)
         });
-        let mut customers = customers.collect::<Result<Vec<_>, _>>()?;
-        return all(job, &replica, customers.iter_mut().collect(), teller);
+        let customers = customers.collect::<Result<Vec<_>, _>>()?;
+        return all(job, &replica, customers, teller);
     }
     let setting = Setting {
         me: WorkerId(0),
@@ -240,42 +242,44 @@ fn learn(
         patience: Timing::default().patience,
         join: Timing::default().join,
     };
-    let seats = room::seats(setting);
-    let exchanges = (0..).map(WorkerId).zip(&seats);
-    let mut exchanges: Vec<_> = exchanges
-        .map(|(me, seat)| Broadcast::new(me, seat))
-        .collect();
-    let trained = all(job, &replica, exchanges.iter_mut().collect(), teller);
-    drop(exchanges);
-    seats.into_iter().for_each(room::Seat::leave);
-    trained
+    let seats = (0..).map(WorkerId).zip(room::seats(setting));
+    let exchanges = seats.map(|(me, seat)| Broadcast::new(me, seat));
+    all(job, &replica, exchanges.collect(), teller)
 }
 
-/// All workers, each in a thread; the first one in this.
+/// All workers, each in a thread; the first one in this. Who fails drops its exchange, so that the
+/// others hear of it and stop too.
 fn all<E: Exchange + Send>(
     job: &Job,
     replica: &Replica,
-    mut exchanges: Vec<&mut E>,
+    mut exchanges: Vec<E>,
     teller: &mut Teller<'_>,
 ) -> Result<Trained, Failure> {
     let keeps = &keeps_of(teller.args);
     let first = exchanges.remove(0);
     std::thread::scope(|scope| {
-        let others: Vec<_> = exchanges
-            .into_iter()
-            .enumerate()
-            .map(|(at, exchange)| {
-                let mut replica = replica.clone();
-                scope.spawn(move || {
-                    worker::train(job, at + 1, &mut replica, exchange, keeps, |_| Ok(()))
-                })
+        let start = |(at, mut exchange): (usize, E)| {
+            let mut replica = replica.clone();
+            scope.spawn(move || {
+                let silent = |_: News<'_>| Ok(());
+                let apart = worker::train(job, at, &mut replica, &mut exchange, keeps, silent)?;
+                exchange.leave();
+                Ok(apart)
             })
-            .collect();
+        };
+        let others: Vec<_> = (1..).zip(exchanges).map(start).collect();
         let mut own = replica.clone();
-        let first = worker::train(job, 0, &mut own, first, keeps, |news| teller.tell(news));
-        let mut apart = first?;
+        let mut exchange = first;
+        let told = worker::train(job, 0, &mut own, &mut exchange, keeps, |news| {
+            teller.tell(news)
+        });
+        match told {
+            Ok(_) => exchange.leave(),
+            Err(_) => drop(exchange),
+        }
+        let mut apart = told?;
         for other in others {
-            let distance = other
+            let distance: Result<f32, Failure> = other
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             apart = apart.max(distance?);
@@ -308,11 +312,14 @@ fn learn_as_peer(
             consistency: args.consistency(),
             on_loss: args.on_loss(),
             secret: secret(args)?,
-            timing: Timing::default(),
+            timing: Timing {
+                patience: Duration::from_secs_f64(args.patience.min(1e6)),
+                ..Timing::default()
+            },
         },
     );
     let node = node.map_err(Failure::world)?;
-    let mut exchange = Broadcast::new(me, &node);
+    let mut exchange = Broadcast::new(me, node);
     let keeps = keeps_of(teller.args);
     let apart = worker::train(
         job,
@@ -325,8 +332,8 @@ fn learn_as_peer(
             _ => Ok(()),
         },
     )?;
-    let sent_bytes = Some(node.sent_bytes());
-    node.leave();
+    let sent_bytes = Some(exchange.home.sent_bytes());
+    exchange.leave();
     Ok(Trained {
         weights: replica.weights,
         apart,
@@ -354,7 +361,7 @@ fn secret(args: &Args) -> Result<Secret, Failure> {
 /// After which epochs the model is kept.
 fn keeps_of(args: &Args) -> impl Fn(u64) -> bool + Sync + use<> {
     let (asked, every, last) = (
-        args.checkpoint.is_some(),
+        args.common.checkpoint.is_some(),
         args.checkpoint_every,
         args.epochs,
     );

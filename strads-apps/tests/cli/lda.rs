@@ -163,14 +163,15 @@ fn events_heldout_and_resuming() {
         let measure = |ran: &Ran| {
             let done = last(ran);
             let field = |name: &str| done[name].as_f64().expect(name);
-            [
+            for name in [
                 "seconds_read",
                 "seconds_train",
                 "seconds_write",
                 "tokens_per_second",
                 "npmi",
-            ]
-            .map(field);
+            ] {
+                field(name);
+            }
             HashMap::from(
                 ["log_likelihood_per_token", "heldout_perplexity"]
                     .map(|name| (name, field(name).to_bits())),

@@ -10,6 +10,7 @@ mod face;
 mod generate;
 mod hostile;
 mod lda;
+mod loss;
 mod messages;
 mod report;
 mod runner;
