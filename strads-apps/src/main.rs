@@ -94,7 +94,7 @@ Example: how well does it do on data that it has not seen?
     Demo(demo::Args),
     Node(node::Args),
     /// The hosts that jobs run on
-    #[command(subcommand)]
+    #[command(subcommand, before_help = check::EXAMPLE)]
     Cluster(ClusterCommand),
     /// The parameter store by itself
     #[command(
