@@ -2,7 +2,8 @@
 //!
 //! Held up: where bulk synchronous rounds take as long as their slowest worker, slack evens out
 //! workers that are slow by turns, and a backup worker makes up for one that is always slow. The
-//! times are those of the simulated clock, so that they do not depend on the machine.
+//! times are those of the simulated clock, so that they do not depend on the machine;
+//! `-- --nocapture` shows them.
 
 use bosen::batch::Batch;
 use bosen::client::{Command, Limits, Outcome};
@@ -108,6 +109,7 @@ fn slack_evens_out_workers_that_are_slow_by_turns() {
         |worker: WorkerId, clock: Clock| clock.0 % u64::from(WORKERS) == u64::from(worker.0);
     let strict = time(Consistency::Bsp, by_turns);
     let slack = time(Consistency::Ssp { staleness: 3 }, by_turns);
+    println!("slow by turns: Bsp {strict:?}, Ssp 3 {slack:?}");
     assert!(slack < strict.mul_f64(0.6), "{slack:?} against {strict:?}");
 }
 
@@ -121,6 +123,7 @@ fn a_backup_worker_makes_up_for_one_that_is_always_slow() {
         },
         one,
     );
+    println!("one always slow: Bsp {strict:?}, Backup of 3 {backup:?}");
     assert!(
         backup < strict.mul_f64(0.6),
         "{backup:?} against {strict:?}"
@@ -133,5 +136,6 @@ fn slack_alone_does_not_outrun_a_worker_that_is_always_slow() {
     let one = |worker: WorkerId, _: Clock| worker.0 == 0;
     let strict = time(Consistency::Bsp, one);
     let slack = time(Consistency::Ssp { staleness: 3 }, one);
+    println!("one always slow: Bsp {strict:?}, Ssp 3 {slack:?}");
     assert!(slack > strict.mul_f64(0.9), "{slack:?} against {strict:?}");
 }

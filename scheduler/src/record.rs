@@ -301,7 +301,8 @@ impl Record {
             .chunk_by(|a, b| a.round / (2 * half) == b.round / (2 * half));
         let keep: Vec<bool> = stretches
             .flat_map(|kept| {
-                let chosen = |one: &RoundRecord| one.round / half & 1 == coin(one.round / half / 2);
+                let chosen =
+                    |one: &RoundRecord| (one.round / half) & 1 == coin(one.round / half / 2);
                 // One of two stays, and one that is alone.
                 kept.iter().map(move |one| kept.len() == 1 || chosen(one))
             })

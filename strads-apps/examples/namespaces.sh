@@ -67,7 +67,7 @@ if [ "$part" != grid ]; then
     for options in "--update factors --topology mesh --epochs 3" "--update factors --topology halton --epochs 1" \
         "--update full --topology ring --epochs 1"; do
         # shellcheck disable=SC2086
-        train wide.npz --solver sgd --batch 128 $options >"$place/events"
+        train wide.npz --solver sgd --rate 0.02 --batch 128 $options >"$place/events"
         steps=$(field steps)
         echo "| $(decision) | $(field seconds_per_step) | $(awk "BEGIN{print $(field sent_bytes)/$steps/1e6}") |"
         grep '"progress"' "$place/events" | sed "s/^/$(decision): /" >>"$place/curve"

@@ -52,6 +52,8 @@ struct Cli {
     log: log::Level,
 }
 
+// There is one value of it in a run, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Sparse linear regression: Lasso and elastic net
@@ -92,7 +94,7 @@ Example: how well does it do on data that it has not seen?
     Demo(demo::Args),
     Node(node::Args),
     /// The hosts that jobs run on
-    #[command(subcommand)]
+    #[command(subcommand, before_help = check::EXAMPLE)]
     Cluster(ClusterCommand),
     /// The parameter store by itself
     #[command(

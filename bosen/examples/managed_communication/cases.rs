@@ -186,14 +186,15 @@ fn all(experiment: &Experiment) -> Vec<Case> {
         .collect()
 }
 
-/// Runs the cases whose names contain `only`, and writes what came of them to `out`.
-pub fn run(experiment: &Experiment, only: &str, out: &Path) -> Outcome<()> {
+/// Runs the cases whose names contain one of `only`, if that names any, and writes what came of them to `out`.
+pub fn run(experiment: &Experiment, only: &[String], out: &Path) -> Outcome<()> {
     let settings = &experiment.settings;
     std::fs::create_dir_all(out)?;
     let mut ran = Vec::new();
+    let named = |case: &Case| only.iter().any(|only| case.name().contains(only));
     for case in all(experiment)
         .into_iter()
-        .filter(|case| case.name().contains(only))
+        .filter(|case| only.is_empty() || named(case))
     {
         let network = Network::new(settings.workers, settings.mbit)?;
         let result = run_case(&network, &case, settings)?;

@@ -30,9 +30,9 @@ struct Args {
     role: Option<Role>,
     #[command(flatten)]
     experiment: cases::Experiment,
-    /// Only the cases whose names contain this
-    #[arg(long, default_value = "")]
-    only: String,
+    /// Only the cases whose names contain this, or one of several of these
+    #[arg(long)]
+    only: Vec<String>,
     /// Where the results go
     #[arg(long, default_value = "managed-communication")]
     out: PathBuf,

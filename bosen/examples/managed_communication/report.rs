@@ -62,7 +62,7 @@ impl Ran {
             .map(|of| fastest_second(&column(of)))
             .fold(0.0, f64::max);
         let sent = (0..columns)
-            .map(|of| column(of))
+            .map(&column)
             .map(|c| c.last().map_or(0.0, |l| l.1) - c.first().map_or(0.0, |f| f.1))
             .sum::<f64>();
         Ok(Ran {

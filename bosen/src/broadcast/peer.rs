@@ -15,6 +15,7 @@ use crate::consistency::Consistency;
 use crate::topology::{Graph, Topology};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::time::Duration;
 use strads_common::ids::{Clock, WorkerId};
 
@@ -222,6 +223,14 @@ impl Peer {
         self.links
             .get(&neighbour)
             .is_some_and(|link| !link.is_empty())
+    }
+
+    /// The next neighbour behind `last`, counted round, to whom there is something to say.
+    pub fn next_listener(&self, last: WorkerId) -> Option<WorkerId> {
+        let behind = self.links.range((Bound::Excluded(last), Bound::Unbounded));
+        let round = behind.chain(self.links.range(..=last));
+        let mut waiting = round.filter(|(_, link)| !link.is_empty());
+        waiting.next().map(|(neighbour, _)| *neighbour)
     }
 
     /// The next message for `neighbour`, to be sent at once; pieces are merged up to `most_bytes`.

@@ -280,14 +280,7 @@ impl Simulation {
     /// The next message of `worker`; its neighbours take turns.
     fn next_message(&mut self, worker: WorkerId) -> Option<(WorkerId, Message)> {
         let peer = &mut self.peers[worker.index()];
-        let last = self.turn[worker.index()];
-        let waiting = || {
-            peer.neighbours()
-                .filter(|neighbour| peer.has_message(*neighbour))
-        };
-        let to = waiting()
-            .find(|to| *to > last)
-            .or_else(|| waiting().next())?;
+        let to = peer.next_listener(self.turn[worker.index()])?;
         self.turn[worker.index()] = to;
         Some((to, peer.next_message(to, MERGED_BYTES)?))
     }

@@ -43,10 +43,13 @@ pub struct Pacer {
 impl Pacer {
     /// A link with `budget`, on which nothing has been written.
     pub fn new(budget: Budget) -> Pacer {
+        // What comes the other way is acknowledged: a packet without content for two full ones.
+        let acknowledgements =
+            budget.bytes_per_second.saturating_mul(HEADER_BYTES) / (2 * PACKET_BYTES);
         Pacer {
             // Less than a packet could never be written.
             bucket: Bucket::new(
-                budget.bytes_per_second,
+                budget.bytes_per_second - acknowledgements,
                 budget.burst_bytes.max(2 * PACKET_BYTES),
             ),
             left: 0,

@@ -24,11 +24,11 @@ use meet::Meeting;
 ///
 /// Under srun, mpirun or Kubernetes each process finds its rank and the others by itself; launchers
 /// that read a hostfile start nodes by themselves, and lines `host:port` mean nodes by hand.
-///
-/// Example: srun -n 4 strads node -- lasso data.svm --lambda-ratio 0.1
-///
-/// Example: strads node --listen 10.0.0.7:7000 --secret-file secret
 #[derive(Debug, clap::Args)]
+#[command(before_help = "\
+Example: on four hosts of a Slurm allocation; then by hand, for a line 10.0.0.7:7000 of a hostfile
+  srun -N 4 strads node -- lasso data.svm --lambda-ratio 0.1 --out model
+  strads node --listen 10.0.0.7:7000 --secret-file secret")]
 pub struct Args {
     /// Listen on this address, for jobs that know the secret
     #[arg(long, value_name = "ADDRESS:PORT", requires = "secret_file")]

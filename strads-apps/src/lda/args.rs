@@ -7,6 +7,7 @@ use strads_datasets::Corpus;
 use super::exact::Prior;
 use super::heldout::Source as Held;
 use super::infer::Infer;
+use super::moves::Moves;
 use super::sampler::Choice;
 use super::text::Pruning;
 use crate::cluster::place::Place;
@@ -150,6 +151,12 @@ impl Args {
             return Err(Failure::input(format!(
                 "{name}: {tokens} tokens, and at most {} fit",
                 u32::MAX
+            )));
+        }
+        if self.sampler == Choice::Mh && self.topics() as usize > Moves::TOPICS {
+            return Err(Failure::input(format!(
+                "--sampler mh samples at most {} topics\ntake fewer, or --sampler exact",
+                Moves::TOPICS
             )));
         }
         if let Some(words) = &corpus.vocabulary

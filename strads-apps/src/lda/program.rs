@@ -166,6 +166,11 @@ impl Lda {
         }
     }
 
+    /// How sweeps are sampled.
+    pub fn sampler(&self) -> Sampler {
+        self.sampler
+    }
+
     /// How many rounds a sweep takes: one a block, and one for the documents if they are visited.
     pub fn turns(&self) -> u64 {
         self.layout.workers() as u64 + u64::from(self.sampler == Sampler::Mh)

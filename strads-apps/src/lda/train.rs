@@ -5,14 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use serde::Serialize;
-use strads::record::Totals;
 use strads::{Executor, Run, Stop, Verdict};
 use strads_datasets::{Corpus, ReadOptions, Source, read_corpus};
 
 use super::args::Args;
 use super::heldout::{self, Heldout, Names, Source as Held};
 use super::program::{self, Lda};
-use super::sampler::Sampler;
+use super::sampler::{Sampler, mean_length};
 use super::shard::Shard;
 use super::text::{Pruning, prune};
 use super::{checkpoint, coherence, model};
@@ -29,6 +28,7 @@ struct Start {
     tokens: u64,
     topics: usize,
     workers: usize,
+    sampler: Sampler,
     head_words: usize,
     seconds_read: f64,
 }
@@ -221,11 +221,13 @@ impl<'a> Training<'a> {
         if let Some(state) = &stored {
             prior = state.prior;
         }
-        let (mut lda, shards) =
+        let (mut lda, mut shards) =
             program::prepare(corpus, args.workers(), prior, topics, seed, given);
         if let Some(state) = &stored {
             lda.resume_after(state.sweeps);
         }
+        let sampler = args.sampler.sampler(topics, mean_length(corpus));
+        lda.sample_by(sampler, &mut shards);
         Ok(Self {
             args,
             corpus,
@@ -246,6 +248,7 @@ impl<'a> Training<'a> {
             tokens: self.lda.tokens(),
             topics: self.lda.topics(),
             workers: self.shards.len(),
+            sampler: self.lda.sampler(),
             head_words: self.lda.layout.heads.len(),
             seconds_read,
         }
@@ -253,47 +256,17 @@ impl<'a> Training<'a> {
 
     /// Sweeps up to the next measurement, and measures; `last` is how things stand until then.
     fn advance(&mut self, last: Progress, console: &mut Console) -> Result<Progress, Failure> {
-        let every = self.args.every;
-        let begun = self.lda.sweeps();
-        let goal = (begun / every * every + every).min(self.args.sweeps);
-        let began = Instant::now();
-        let (mut span, mut mean) = (0.0, 0.0);
-        while self.lda.sweeps() < goal {
-            let totals = self.sweep_until(goal, last, console)?;
-            span += totals.span;
-            mean += totals.mean_load;
-        }
-        let seconds = began.elapsed().as_secs_f64();
-        self.seconds += seconds;
-        let speed = ((goal - begun) * self.lda.tokens()) as f64 / seconds;
-        let progress = self.measure(speed, span / mean)?;
-        self.keep()?;
-        Ok(progress)
-    }
-
-    /// Sweeps with one sampler, as far as it goes, but no further than `goal`; `last` is how things stand.
-    fn sweep_until(
-        &mut self,
-        goal: u64,
-        last: Progress,
-        console: &mut Console,
-    ) -> Result<Totals, Failure> {
         let Self {
             args,
-            corpus,
             lda,
             shards,
             executor,
             ..
         } = self;
-        let mean_length = lda.tokens() as f64 / corpus.documents() as f64;
-        let at = |sweep| args.sampler.at(sweep, lda.topics(), mean_length);
+        let every = args.every;
         let begun = lda.sweeps();
-        let sampler = at(begun);
-        let same = (lda.sweeps()..goal).take_while(|&sweep| at(sweep) == sampler);
-        let sweeps = same.count() as u64;
-        lda.sample_by(sampler, shards);
-        let rounds = sweeps * lda.turns();
+        let goal = (begun / every * every + every).min(args.sweeps);
+        let rounds = (goal - begun) * lda.turns();
         let run = Run::new()
             .seed(args.common.seed)
             .until(Stop::after_rounds(rounds));
@@ -315,9 +288,14 @@ impl<'a> Training<'a> {
             });
             Verdict::Continue
         })?;
-        let totals = record.totals;
+        let seconds = began.elapsed().as_secs_f64();
+        self.seconds += seconds;
+        let speed = ((goal - begun) * self.lda.tokens()) as f64 / seconds;
+        let imbalance = record.totals.imbalance();
         console.ran(record);
-        Ok(totals)
+        let progress = self.measure(speed, imbalance)?;
+        self.keep()?;
+        Ok(progress)
     }
 
     /// Sums likelihoods and, where asked, moves the priors.
@@ -378,6 +356,7 @@ impl<'a> Training<'a> {
 
     /// Trains replicas instead, and only says how well.
     fn compare(mut self, period: u64, console: &mut Console) -> Result<(), Failure> {
+        self.lda.sample_by(Sampler::Exact, &mut self.shards);
         let mut replicas = program::replicas(&self.lda, &self.shards, period);
         let tokens = self.lda.tokens() as f64;
         // A round measures what the one before it left.

@@ -54,7 +54,7 @@ impl Portions {
     pub fn whole(&self) -> Self {
         Self {
             columns: Arc::clone(&self.columns),
-            cuts: vec![0..self.columns.len()],
+            cuts: std::iter::once(0..self.columns.len()).collect(),
             loads: vec![self.loads.iter().sum()],
         }
     }

@@ -61,7 +61,8 @@ pub fn environment() -> Vec<(&'static str, String)> {
     known
 }
 
-/// The moment, in UTC.
+/// The moment, in UTC. It is printed, and decides nothing.
+#[allow(clippy::disallowed_methods)]
 fn finished() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = now.map_or(0, |since| since.as_secs());
@@ -72,7 +73,9 @@ fn finished() -> String {
 
 /// Year, month and day, `days` after 1 January 1970.
 fn date(days: u64) -> (u64, u64, u64) {
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let leap = |year: u64| {
+        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
+    };
     let (mut year, mut left) = (1970, days);
     while left >= 365 + u64::from(leap(year)) {
         left -= 365 + u64::from(leap(year));

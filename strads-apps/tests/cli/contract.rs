@@ -107,6 +107,9 @@ fn help_shows_an_example_first() {
         "bosen bench",
         "completions",
         "man",
+        "node",
+        "cluster",
+        "cluster check",
     ] {
         let ran = place.strads(&format!("{command} --help")).fine();
         let help = String::from_utf8(ran.stdout).unwrap();

@@ -19,12 +19,16 @@ use crate::console::Console;
 use crate::failure::Failure;
 use ask::{Found, Pair};
 
+/// What to type.
+pub const EXAMPLE: &str = "\
+Example: two hosts that ssh knows; or those that Slurm gives
+  printf 'node01\\nnode02\\n' > hosts.txt
+  strads cluster check --hostfile hosts.txt
+  srun -N 4 strads node -- cluster check";
+
 /// Look at the hosts of a hostfile: can a job run there, and how fast are their links?
-///
-/// Example: strads cluster check --hostfile hosts.txt
-///
-/// Example: srun -N 4 strads node -- cluster check
 #[derive(Debug, clap::Args)]
+#[command(before_help = EXAMPLE)]
 pub struct Args {
     #[command(flatten)]
     options: Options,

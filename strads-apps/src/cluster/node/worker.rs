@@ -6,6 +6,7 @@ use std::thread;
 
 use strads::cluster::{Timing, serve};
 use strads_common::auth::Secret;
+use strads_common::hostfile::MOST_SLOTS;
 
 use super::vigil::read_job;
 use crate::cluster::check::answer;
@@ -39,6 +40,11 @@ pub fn under_vigil() -> Result<(), Failure> {
 
 /// Listens where it is told, and takes one job after the other.
 pub fn by_hand(address: SocketAddr, secret: Secret, workers: Option<usize>) -> Result<(), Failure> {
+    if address.port() != 0 && address.port() <= MOST_SLOTS {
+        return Err(Failure::input(format!(
+            "{address}: a hostfile takes numbers up to {MOST_SLOTS} for slots; choose a higher port"
+        )));
+    }
     let listener = TcpListener::bind(address)
         .map_err(|error| Failure::input(format!("{address}: {error}")))?;
     let address = listener.local_addr().map_err(Failure::world)?;
