@@ -13,7 +13,7 @@ use std::time::Duration;
 use rand::RngExt;
 use strads_common::random::stream;
 
-const JOB: &str = "lda corpus --topics 4 --sweeps 60 --every 2 --workers 4 --quiet";
+const JOB: &str = "lda corpus.bow --topics 4 --sweeps 60 --every 2 --workers 4 --quiet";
 
 /// A process that ends with the test.
 struct Process(Child);
@@ -62,7 +62,7 @@ fn whoever_is_killed_the_result_is_the_undisturbed_one() {
     let place = place.path();
     fine(
         place,
-        "gen lda --documents 60 --words 80 --topics 4 --length 30 --seed 3 --out corpus",
+        "gen lda --documents 60 --words 80 --topics 4 --length 30 --seed 3 --out corpus.bow",
     );
     fine(place, "node --new-secret secret");
     fine(place, &format!("{JOB} --checkpoint calm --out whole"));
@@ -83,7 +83,11 @@ fn whoever_is_killed_the_result_is_the_undisturbed_one() {
                 .spawn()
                 .unwrap(),
         );
-        // When it strikes is left to chance, and to the machine: no moment may matter.
+        // A node that is lost before the job begins is an error: strikes from the first checkpoint
+        // on. When, is left to chance and to the machine: no moment may matter.
+        while !place.join(&kept).exists() && running.0.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         std::thread::sleep(Duration::from_millis(random.random_range(0..600)));
         if kill % 2 == 0 {
             let _ = first.0.kill();
