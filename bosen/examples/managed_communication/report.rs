@@ -203,11 +203,11 @@ fn table(ran: &[Ran], target: f64, budget: f64) -> String {
     text
 }
 
-const WIDTH: f64 = 760.0;
+const WIDTH: f64 = 830.0;
 const HEIGHT: f64 = 420.0;
 const LEFT: f64 = 64.0;
 const BOTTOM: f64 = 48.0;
-const LEGEND: f64 = 200.0;
+const LEGEND: f64 = 270.0;
 const COLOURS: [&str; 9] = [
     "#1b1b1b", "#6b6b6b", "#a8a8a8", "#c2185b", "#e08e0b", "#2e7d32", "#1565c0", "#6a3fa0",
     "#00838f",
@@ -231,10 +231,10 @@ fn plot(ran: &[Ran], target: f64) -> String {
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n"
     );
-    for step in 0..=5 {
+    for step in 0..=6 {
         let (time, loss) = (
-            end * f64::from(step) / 5.0,
-            low + (high - low) * f64::from(step) / 5.0,
+            end * f64::from(step) / 6.0,
+            low + (high - low) * f64::from(step) / 6.0,
         );
         let _ = writeln!(
             svg,
