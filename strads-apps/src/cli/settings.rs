@@ -38,7 +38,8 @@ pub fn settings(root: &Command, matches: &ArgMatches, told: &Told) -> Settings {
     }
 }
 
-/// All options of the command as a file for `--config` has them; those not set as remarks.
+/// All options of the command as a file for `--config` has them; what nobody told, defaults too, as
+/// remarks: some options may be given only beside others.
 pub fn as_file(root: &Command, matches: &ArgMatches) -> String {
     let (inner, path) = innermost(matches);
     let (command, _) = named(root, path.iter().copied());
@@ -52,8 +53,13 @@ pub fn as_file(root: &Command, matches: &ArgMatches) -> String {
         }
         let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
         file += &format!("\n# {}\n", help.replace('\n', "\n# "));
+        let told = matches!(
+            inner.try_contains_id(arg.get_id().as_str()),
+            Ok(true) if inner.value_source(arg.get_id().as_str()) != Some(ValueSource::DefaultValue)
+        );
         file += &match value(arg, inner) {
-            Some(value) => format!("{} = {}\n", name(arg), literal(arg, &value)),
+            Some(value) if told => format!("{} = {}\n", name(arg), literal(arg, &value)),
+            Some(value) => format!("# {} = {}\n", name(arg), literal(arg, &value)),
             None => format!("# {} =\n", name(arg)),
         };
     }

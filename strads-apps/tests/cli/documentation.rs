@@ -1,7 +1,7 @@
 //! Every command in the README and in the book works as it is written: those behind a `$` in
 //! `console` blocks, and those that begin with `strads` in `sh` blocks. A page has a directory of
-//! its own, in which its commands run one after the other. (That what they print is what the page
-//! says, people check: it has times in it.)
+//! its own, in which its commands run one after the other. Those in `bash` blocks need hosts that
+//! are not here. (That what they print is what the page says, people check: it has times in it.)
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
