@@ -1,6 +1,6 @@
 //! What a worker does with tables, in whichever home they are: a program that is written against
 //! [`Tables`] runs on threads ([`local::Worker`](crate::local::Worker)) and across processes
-//! ([`tcp::Worker`](crate::tcp::Worker)) as it is.
+//! ([`tcp::Worker`]) as it is.
 
 use crate::batch::Batch;
 use crate::client::Failure;

@@ -79,7 +79,7 @@ fn whoever_is_killed_the_result_is_the_undisturbed_one() {
         let mut running = Process(
             strads(place, &words)
                 .stdout(Stdio::null())
-                .stderr(Stdio::null())
+                .stderr(fs::File::create(place.join("said")).unwrap())
                 .spawn()
                 .unwrap(),
         );
@@ -91,7 +91,9 @@ fn whoever_is_killed_the_result_is_the_undisturbed_one() {
         std::thread::sleep(Duration::from_millis(random.random_range(0..600)));
         if kill % 2 == 0 {
             let _ = first.0.kill();
-            assert!(running.0.wait().unwrap().success(), "kill {kill}");
+            let ended = running.0.wait().unwrap();
+            let said = fs::read_to_string(place.join("said")).unwrap();
+            assert!(ended.success(), "kill {kill}: {said}");
         } else {
             let _ = running.0.kill();
             let _ = running.0.wait();

@@ -1,9 +1,8 @@
 //! Where an app's programs run: on the threads of this process, or on nodes.
 
 use std::net::TcpStream;
-use strads::Executor;
-
 use strads::cluster::{Cluster, Member, Programs, Timing};
+use strads::{Error, Executor};
 
 use super::Options;
 use super::launch::Nodes;
@@ -46,10 +45,21 @@ impl Place {
         if bereft {
             members.nodes.retain(answers);
         }
-        if members.nodes.is_empty() {
-            return Err(Failure::world("none of the nodes is left"));
-        }
-        let cluster = Cluster::join(&members, Timing::default())?;
+        let cluster = loop {
+            if members.nodes.is_empty() {
+                return Err(Failure::world("none of the nodes is left"));
+            }
+            let before = members.nodes.len();
+            match Cluster::join(&members, Timing::default()) {
+                Ok(cluster) => break cluster,
+                // A process that is being killed may have answered, and be gone by now.
+                Err(Error::Unreachable { .. }) if bereft => members.nodes.retain(answers),
+                Err(error) => return Err(error.into()),
+            }
+            if members.nodes.len() == before {
+                return Err(Failure::world("the nodes that are left cannot be reached"));
+            }
+        };
         Ok(Self {
             workers,
             executor: Executor::Cluster(cluster),

@@ -69,7 +69,10 @@ fn what_does_not_fit_is_refused() {
             .map_err(|failure| failure.to_string())
     };
     let message = run(&path, "--rank 5 --resume").unwrap_err();
-    assert!(message.contains("cannot look for a checkpoint"), "{message}");
+    assert!(
+        message.contains("cannot look for a checkpoint"),
+        "{message}"
+    );
     run(&path, "--rank 5").unwrap();
     for (path, more) in [(&path, "--rank 6 --resume"), (&other, "--rank 5 --resume")] {
         let message = run(path, more).unwrap_err();
