@@ -5,13 +5,16 @@
 use std::collections::HashMap;
 
 use rand::RngExt;
+use strads::cluster::pack;
 use strads::{Executor, Run, Stop, Verdict};
 use strads_common::random::stream;
 use strads_datasets::Corpus;
+use strads_datasets::generate::Documents;
 
 mod agreement;
 mod held_still;
 
+use super::annealing::Annealing;
 use super::checkpoint;
 use super::counts::DocumentCounts;
 use super::exact::{Desk, Prior};
@@ -291,7 +294,16 @@ fn recovers(sampler: Sampler, sweeps: u64) {
     lda.sample_by(sampler, &mut shards);
     sweep(&Executor::Inline, &mut lda, &mut shards, sweeps);
     lda.sample_by(Sampler::Exact, &mut shards);
-    let mut found = vec![vec![0.0; corpus.word_kinds]; topics + 5];
+    let nearest = nearest(&lda, &corpus, topics);
+    assert!(
+        nearest.iter().filter(|&&cosine| cosine >= 0.9).count() >= 9,
+        "{nearest:?}"
+    );
+}
+
+/// How near each true topic's nearest one is: a cosine.
+fn nearest(lda: &Lda, corpus: &Corpus, topics: usize) -> Vec<f64> {
+    let mut found = vec![vec![0.0; corpus.word_kinds]; lda.topics()];
     lda.for_each_word(|word, row| {
         for &(topic, count) in row.iter().filter(|_| word > 0) {
             found[topic as usize][word as usize] = f64::from(count);
@@ -311,11 +323,27 @@ fn recovers(sampler: Sampler, sweeps: u64) {
             .map(|f| cosine(f, &truth(topic)))
             .fold(0.0, f64::max)
     };
-    let nearest: Vec<f64> = (0..topics).map(nearest).collect();
-    assert!(
-        nearest.iter().filter(|&&cosine| cosine >= 0.9).count() >= 9,
-        "{nearest:?}"
-    );
+    (0..topics).map(nearest).collect()
+}
+
+/// With β annealed no topic too many is needed, and a third of the sweeps: two true topics that begin as one
+/// part while words are still smoothed.
+#[test]
+fn annealing_parts_topics() {
+    let topics = 10;
+    let corpus = generated(600, topics, 4);
+    let prior = prior(&corpus, 0.2, 0.05);
+    let recovered = |annealed: u64| {
+        let (mut lda, mut shards) = program::prepare(&corpus, 2, prior, topics, 1, None);
+        lda.annealing = Annealing::new(corpus.tokens(), corpus.word_kinds, topics, annealed);
+        sweep(&Executor::Inline, &mut lda, &mut shards, 50);
+        nearest(&lda, &corpus, topics)
+            .into_iter()
+            .filter(|&cosine| cosine >= 0.9)
+            .count()
+    };
+    let (with, without) = (recovered(40), recovered(0));
+    assert!(with == topics && without < topics, "{with} {without}");
 }
 
 fn cosine(a: &[f64], b: &[f64]) -> f64 {
@@ -356,6 +384,66 @@ fn resuming_changes_nothing() {
         refused.contains("step-4") && refused.contains("topics"),
         "{refused}"
     );
+}
+
+/// Fitted while sampling, α and β come to those that the corpus was generated with.
+#[test]
+fn priors_are_recovered() {
+    let (alpha, beta) = (0.3, 0.1);
+    let generator = Documents {
+        documents: 300,
+        words: 100,
+        topics: 8,
+        alpha,
+        beta,
+        zipf: 0.0,
+        length: 80.0,
+        seed: 2,
+    };
+    let corpus = generator.generate().unwrap();
+    let start = prior(&corpus, 50.0 / 8.0, 0.01);
+    let (mut lda, mut shards) = program::prepare(&corpus, 2, start, 8, 1, None);
+    lda.annealing = Annealing::new(corpus.tokens(), corpus.word_kinds, 8, 40);
+    sweep(&Executor::Inline, &mut lda, &mut shards, 40);
+    for _ in 0..60 {
+        sweep(&Executor::Inline, &mut lda, &mut shards, 4);
+        let rounds = Stop::after_rounds(lda.measure());
+        let run = Run::new().until(rounds);
+        run.on(&Executor::Inline, &mut lda, &mut shards).unwrap();
+        let measured = lda.measured();
+        lda.prior = lda.better_prior(&measured);
+    }
+    let off = |found: f32, truth: f64| (f64::from(found) / truth - 1.0).abs();
+    assert!(
+        off(lda.prior.alpha, alpha) < 0.2 && off(lda.prior.beta, beta) < 0.2,
+        "{:?}",
+        lda.prior
+    );
+}
+
+/// Beside counts a token takes 8 bytes under exact sampling, 12 under moves, 16 if topics are many.
+#[test]
+fn a_token_takes_at_most_sixteen_bytes() {
+    let corpus = generated(200, 6, 1);
+    let prior = prior(&corpus, 0.1, 0.1);
+    for (sampler, topics, expected) in [
+        (Sampler::Exact, 100, 8),
+        (Sampler::Exact, 3000, 8),
+        (Sampler::Mh, 100, 12),
+        (Sampler::Mh, 3000, 16),
+    ] {
+        let (mut lda, mut shards) = program::prepare(&corpus, 2, prior, topics, 3, None);
+        lda.sample_by(sampler, &mut shards);
+        let each = |shard: &Shard| pack(&shard.cells).len() + pack(&shard.moves).len();
+        let all: usize = shards.iter().map(each).sum();
+        // Where words begin, totals, and the lengths of what was packed.
+        let beside = 4 * (2 * corpus.word_kinds + 2 * topics) + 400;
+        let tokens = corpus.tokens() as usize;
+        assert!(
+            (expected * tokens..expected * tokens + beside).contains(&all),
+            "{sampler:?}, {topics} topics: {all} bytes for {tokens} tokens"
+        );
+    }
 }
 
 /// Sixteen workers have about the same to do in every sub-round, though words follow Zipf's law
