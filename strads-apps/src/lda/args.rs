@@ -44,8 +44,8 @@ pub struct Args {
     /// How tokens are sampled
     #[arg(long, value_name = "SAMPLER", value_enum, default_value_t = Choice::Auto)]
     pub sampler: Choice,
-    /// Sweeps at the start in which words are smoothed more than β says, less and less; 0 does
-    /// without [default: 40, or 80 of moves]
+    /// Sweeps at the start in which words are smoothed more than β says, less and less, unless that
+    /// is seen to bring nothing; 0 does without [default: 40, or 80 of moves]
     #[arg(long, value_name = "SWEEPS")]
     pub anneal: Option<u64>,
     /// Fit α and β to the corpus while training, once β has fallen to its value

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use strads::cluster::{pack, unpack};
 use strads_datasets::Corpus;
 
+use super::annealing::Annealing;
 use super::exact::Prior;
 use super::program::Lda;
 use super::shard::Shard;
@@ -19,6 +20,8 @@ pub struct State {
     pub sweeps: u64,
     /// α and β as they were.
     pub prior: Prior,
+    /// How β falls, as far as that was known.
+    pub annealing: Annealing,
     /// The topic of each token.
     pub topics: Vec<u32>,
 }
@@ -26,6 +29,7 @@ pub struct State {
 strads::travel_by_fields!(State {
     sweeps,
     prior,
+    annealing,
     topics
 });
 
@@ -40,6 +44,7 @@ pub fn parts(corpus: &Corpus, lda: &Lda, shards: &[Shard]) -> Vec<(&'static str,
     let state = State {
         sweeps: lda.sweeps(),
         prior: lda.prior,
+        annealing: lda.annealing,
         topics,
     };
     vec![("topics", pack(&state))]

@@ -56,6 +56,14 @@ impl WordCounts {
         (0..self.len()).flat_map(|word| self.row(word).iter().map(|&(_, count)| count))
     }
 
+    /// How far words have come together: the mean over a word's tokens of the share of them that has the
+    /// same topic, summed over tokens.
+    pub fn together(&self) -> f64 {
+        (0..self.len())
+            .map(|word| together(self.row(word).iter().map(|&(_, count)| count)))
+            .sum()
+    }
+
     /// Replaces a row.
     #[inline(always)]
     pub fn write(&mut self, word: usize, row: impl IntoIterator<Item = (u32, u32)>) {
@@ -67,6 +75,15 @@ impl WordCounts {
         }
         self.taken[word] = taken;
     }
+}
+
+/// The same for one word, of these counts.
+pub fn together(counts: impl Iterator<Item = u32>) -> f64 {
+    let (all, squares) = counts.fold((0.0, 0.0), |(all, squares), count| {
+        let count = f64::from(count);
+        (all + count, squares + count * count)
+    });
+    if all > 0.0 { squares / all } else { 0.0 }
 }
 
 /// Sixteen places of a document's row. Counts are `f32` because they are multiplied, never

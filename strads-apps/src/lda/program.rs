@@ -16,7 +16,7 @@ use strads_datasets::Corpus;
 
 use super::annealing::Annealing;
 use super::census::{Census, Side, length_growth};
-use super::counts::WordCounts;
+use super::counts::{WordCounts, together};
 use super::exact::Prior;
 use super::gamma::Growth;
 use super::layout::Layout;
@@ -50,6 +50,8 @@ pub struct Lda {
     turn: u64,
     measured: Measured,
     drift: Drift,
+    /// How far the words of blocks have come together in this sweep.
+    together: f64,
 }
 
 /// Counts that were put aside.
@@ -99,7 +101,11 @@ pub struct Task {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum What {
     /// Sample their tokens exactly.
-    Sample(Random),
+    Sample {
+        random: Random,
+        /// How far words have come together is asked for.
+        asks: bool,
+    },
     /// Visit them to accept moves and to propose others.
     Visit {
         random: Random,
@@ -107,6 +113,8 @@ enum What {
         first: bool,
         /// A phase ends, its changes are asked for.
         last: bool,
+        /// How far words have come together is asked for.
+        asks: bool,
     },
     /// Sum likelihoods up.
     Measure { with_rows: bool },
@@ -115,8 +123,13 @@ enum What {
 /// What came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Share {
-    /// Changes of the shared counts, and how many tokens were sampled.
-    Sampled { changes: Vec<i32>, tokens: u64 },
+    /// Changes of the shared counts, how many tokens were sampled, and, where it was asked for, how far
+    /// words have come together.
+    Sampled {
+        changes: Vec<i32>,
+        tokens: u64,
+        together: f64,
+    },
     /// Likelihoods of the tokens, the documents and the block.
     Measured(Measured),
 }
@@ -142,6 +155,7 @@ impl Lda {
             turn: 0,
             measured: Measured::default(),
             drift: Drift::default(),
+            together: 0.0,
             layout,
             prior,
             topics,
@@ -308,17 +322,30 @@ impl Lda {
             seed: self.seed,
             number: (self.sweeps * (workers + 1) + step) * workers + worker as u64,
         };
+        // Each block is with somebody.
+        let asks = step + 1 == workers && self.annealing.asks(self.sweeps);
         match (self.aim, self.sampler) {
-            (Aim::Sample, Sampler::Exact) => What::Sample(random),
+            (Aim::Sample, Sampler::Exact) => What::Sample { random, asks },
             (Aim::Sample, Sampler::Mh) => What::Visit {
                 random,
                 first: step == 0 || step == workers,
                 last: step + 1 >= workers,
+                asks,
             },
             // Every document and every block once: the rows count in the first round.
             (Aim::Measure, _) => What::Measure {
                 with_rows: step == 0,
             },
+        }
+    }
+
+    /// Tells the annealing what it asked for of the sweep that ends.
+    fn learn(&mut self) {
+        let of_blocks = std::mem::take(&mut self.together);
+        if self.annealing.asks(self.sweeps) {
+            let heads = self.shared[self.topics..].chunks(self.topics);
+            let of_heads: f64 = heads.map(|row| together(row.iter().copied())).sum();
+            self.annealing.learn(self.sweeps, of_blocks + of_heads);
         }
     }
 
@@ -417,7 +444,14 @@ impl Program for Lda {
         let mut sampled = Vec::new();
         for share in shares.into_values() {
             match share {
-                Share::Sampled { changes, tokens } => sampled.push((changes, tokens)),
+                Share::Sampled {
+                    changes,
+                    tokens,
+                    together,
+                } => {
+                    self.together += together;
+                    sampled.push((changes, tokens));
+                }
                 Share::Measured(found) => {
                     self.measured.predictive += found.predictive;
                     self.measured.documents += found.documents;
@@ -430,6 +464,7 @@ impl Program for Lda {
             self.commit(&sampled);
             self.turn += 1;
             if self.turn == self.turns() {
+                self.learn();
                 (self.sweeps, self.turn) = (self.sweeps + 1, 0);
             }
         }
@@ -457,22 +492,30 @@ fn on_words(
         prior,
     };
     match what {
-        What::Sample(random) => {
+        What::Sample { random, asks } => {
             shard.sample(view, block, random);
-            let changes = differences(told, &shared);
-            Share::Sampled { changes, tokens }
+            Share::Sampled {
+                changes: differences(told, &shared),
+                tokens,
+                together: if asks { words.together() } else { 0.0 },
+            }
         }
         What::Visit {
             random,
             first,
             last,
+            asks,
         } => {
             shard.visit_words(view, block, random, first);
             let mut changes = differences(told, &shared);
             if last {
                 shard.end_phase(&mut changes);
             }
-            Share::Sampled { changes, tokens }
+            Share::Sampled {
+                changes,
+                tokens,
+                together: if asks { words.together() } else { 0.0 },
+            }
         }
         What::Measure { with_rows } => {
             let mut measured = Measured {
@@ -496,7 +539,11 @@ fn on_documents(shard: &mut Shard, told: &[u32], prior: Prior, what: What) -> Sh
         shard.visit_documents(prior, told, random);
         shard.end_phase(&mut changes);
     }
-    Share::Sampled { changes, tokens: 0 }
+    Share::Sampled {
+        changes,
+        tokens: 0,
+        together: 0.0,
+    }
 }
 
 fn differences(old: &[u32], new: &[u32]) -> Vec<i32> {
@@ -583,11 +630,11 @@ strads::travel_by_fields!(
     Task { loan, shared, prior, what }
 );
 strads::travel_by_variants!(What {
-    0 => Sample(random),
-    1 => Visit { random, first, last },
+    0 => Sample { random, asks },
+    1 => Visit { random, first, last, asks },
     2 => Measure { with_rows },
 });
 strads::travel_by_variants!(Share {
-    0 => Sampled { changes, tokens },
+    0 => Sampled { changes, tokens, together },
     1 => Measured(measured),
 });

@@ -224,13 +224,14 @@ impl<'a> Training<'a> {
         }
         let (mut lda, mut shards) =
             program::prepare(corpus, args.workers(), prior, topics, seed, given);
-        if let Some(state) = &stored {
-            lda.resume_after(state.sweeps);
-        }
         let sampler = args.sampler.sampler(topics, mean_length(corpus));
         lda.sample_by(sampler, &mut shards);
-        let sweeps = args.anneal.unwrap_or_else(|| Annealing::sweeps_of(sampler));
-        lda.annealing = Annealing::new(corpus.tokens(), corpus.word_kinds, topics, sweeps);
+        let annealed = args.anneal.unwrap_or_else(|| Annealing::sweeps_of(sampler));
+        lda.annealing = Annealing::new(corpus.tokens(), corpus.word_kinds, topics, annealed);
+        if let Some(state) = &stored {
+            lda.resume_after(state.sweeps);
+            lda.annealing = state.annealing;
+        }
         Ok(Self {
             args,
             corpus,
@@ -323,8 +324,8 @@ impl<'a> Training<'a> {
             f64::from(self.lda.prior.alpha),
             f64::from(self.lda.prior.beta),
         );
-        let settled = self.lda.sweeps() >= self.lda.annealing.sweeps.max(1);
-        if self.args.optimise_hyper && settled {
+        let sweeps = self.lda.sweeps();
+        if self.args.optimise_hyper && sweeps > 0 && self.lda.annealing.is_over(sweeps) {
             self.lda.prior = self.lda.better_prior(&measured);
         }
         self.seconds_measure += began.elapsed().as_secs_f64();
