@@ -164,6 +164,8 @@ struct Launcher {
 
 impl Drop for Launcher {
     fn drop(&mut self) {
+        // Nodes that an interruption has ended are no failure to tell of or to recover from.
+        interrupt::has_the_last_word();
         // The thread is gone only if it has panicked, which has been reported.
         let _ = self.happens.send(Happening::Stop(None));
         let _ = self.thread.take().map(JoinHandle::join);
