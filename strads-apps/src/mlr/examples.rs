@@ -3,7 +3,10 @@
 //! Behind its features every example has a 1, whose weights are the bias: one matrix holds the
 //! whole model.
 
+use std::sync::Arc;
+
 use bosen::factors::Rows;
+use strads::cluster::{Malformed, Packer, Travel, Unpacker};
 use strads_datasets::{Labelled, Matrix};
 
 use crate::failure::Failure;
@@ -121,6 +124,95 @@ impl Examples {
                 }
             }
         }
+    }
+}
+
+/// The examples of one worker. They are in memory once for all workers of a process; only a
+/// worker's own travel.
+#[derive(Clone, Debug)]
+pub struct Own {
+    all: Arc<Examples>,
+    which: Vec<usize>,
+}
+
+impl Own {
+    /// Those numbered `which` of `all`.
+    pub fn new(all: Arc<Examples>, which: Vec<usize>) -> Self {
+        Self { all, which }
+    }
+
+    /// No examples: what is left of a worker that is done.
+    pub fn none() -> Self {
+        let none = Examples {
+            features: Features::Dense(Vec::new()),
+            rows: 1,
+            labels: Vec::new(),
+        };
+        Self::new(Arc::new(none), Vec::new())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.which.len()
+    }
+
+    /// The features and classes of those in these places.
+    pub fn gather(&self, places: &[usize]) -> (Rows<'static>, Vec<u32>) {
+        let which: Vec<usize> = places.iter().map(|&place| self.which[place]).collect();
+        let labels = which.iter().map(|&at| self.all.labels[at]).collect();
+        (self.all.gather(&which), labels)
+    }
+}
+
+impl Travel for Own {
+    fn pack(&self, out: &mut Packer<'_>) {
+        let places: Vec<usize> = (0..self.len()).collect();
+        let (features, labels) = self.gather(&places);
+        self.all.rows.pack(out);
+        labels.pack(out);
+        let (named, values) = match features {
+            Rows::All(values) => (None, values),
+            Rows::Some { ends, rows, values } => {
+                (Some((ends.into_owned(), rows.into_owned())), values)
+            }
+        };
+        named.pack(out);
+        f32::pack_all(&values, out);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, Malformed> {
+        let (rows, labels): (usize, Vec<u32>) = Travel::unpack(from)?;
+        let (named, values): (Option<(Vec<u32>, Vec<u32>)>, Vec<f32>) = Travel::unpack(from)?;
+        let count = labels.len();
+        let (features, fits) = match named {
+            None => {
+                let fits = count.checked_mul(rows) == Some(values.len()) && rows > 0;
+                (Features::Dense(values), fits)
+            }
+            Some((ends, named)) => {
+                let ends: Vec<usize> = ends.into_iter().map(|end| end as usize).collect();
+                let fits = ends.len() == count
+                    && ends.is_sorted()
+                    && ends.last().is_none_or(|&last| last == values.len())
+                    && named.len() == values.len()
+                    && named.iter().all(|&row| (row as usize) < rows);
+                let sparse = Features::Sparse {
+                    ends,
+                    rows: named,
+                    values,
+                };
+                (sparse, fits)
+            }
+        };
+        if !fits {
+            return Err(Malformed("examples that fit each other"));
+        }
+        let all = Examples {
+            features,
+            rows,
+            labels,
+        };
+        Ok(Self::new(Arc::new(all), (0..count).collect()))
     }
 }
 

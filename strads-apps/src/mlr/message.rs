@@ -12,7 +12,7 @@ pub struct Started {
     /// Classes.
     pub classes: usize,
     /// Workers, in all processes.
-    pub workers: u32,
+    pub workers: usize,
     /// Threads of this process.
     pub threads: usize,
     /// Steps of the whole training.
@@ -28,8 +28,18 @@ pub struct Progress {
     pub seconds: f64,
     /// Epochs that are over.
     pub epoch: u64,
-    /// The mean loss of the first worker's examples, each as it was when it was learnt from.
+    /// Examples learnt from so far.
+    pub updates: u64,
+    /// The mean loss of the examples, each as it was when it was learnt from.
     pub loss: f64,
+    /// How many clocks of others were missing when a step began, in the mean.
+    pub staleness: f64,
+    /// What workers have sent each other so far, as pairs of vectors, in bytes.
+    pub bytes_factors: u64,
+    /// The same, as rows of the matrix.
+    pub bytes_sparse: u64,
+    /// The same, as whole matrices.
+    pub bytes_full: u64,
 }
 
 /// At the end.
@@ -51,6 +61,7 @@ pub struct Finished {
     pub seconds_per_step: f64,
     /// The greatest difference between replicas before they were made equal; 0 if they were.
     pub replicas_apart: f32,
-    /// What this process sent to others, in bytes, where it has others.
+    /// What workers put on wires, in bytes, where there are any: all of them, or the one of this
+    /// process.
     pub sent_bytes: Option<u64>,
 }

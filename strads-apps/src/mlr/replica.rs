@@ -16,6 +16,7 @@ use bosen::factors::{Block, Factors, Misshapen, Named, form, rebuild};
 
 use super::kernel::threads_for;
 use super::schedule::Schedule;
+use super::terms::Terms;
 
 const EPSILON: f32 = 1e-8;
 
@@ -38,19 +39,13 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// Zeros, with memory for adagrad if `adapts`.
-    pub fn new(
-        rows: usize,
-        classes: usize,
-        adapts: bool,
-        schedule: Arc<Schedule>,
-        threads: usize,
-    ) -> Self {
-        let zeros = vec![0.0; rows * classes];
+    /// Zeros, for a training on these terms.
+    pub fn new(terms: &Terms, schedule: Arc<Schedule>, threads: usize) -> Self {
+        let zeros = vec![0.0; terms.entries()];
         Self {
-            rows,
-            classes,
-            squares: adapts.then(|| zeros.clone()),
+            rows: terms.rows,
+            classes: terms.classes,
+            squares: terms.adapts().then(|| zeros.clone()),
             weights: zeros,
             lambda: schedule.lambda,
             shrunk: schedule.first,

@@ -94,7 +94,6 @@ fn forms_and_topologies_agree() {
             "--update sparse --topology mesh",
             "--update auto",
             "--topology server",
-            "--on-loss continue",
         ] {
             let distance = apart(&run(options), &reference);
             assert!(
@@ -147,12 +146,29 @@ fn a_resumed_training_ends_with_the_same_bits() {
             "--epochs 4 --checkpoint {kept} --checkpoint-every 2"
         ));
         // The newest one is damaged: the one before it will do.
-        let newest = place.path().join("kept/epoch-4.npz");
+        let newest = place.path().join("kept/step-4/weights");
         let bytes = std::fs::read(&newest).unwrap();
         std::fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
         let resumed = run(&format!("--checkpoint {kept} --resume"));
         assert_eq!(resumed, whole, "{options}");
+        // Now all is done; there is nothing to learn, and the model is the one that was kept.
+        assert_eq!(run(&format!("--checkpoint {kept} --resume")), whole);
     }
+}
+
+#[test]
+fn a_training_goes_on_with_another_number_of_workers() {
+    let place = place(1.0);
+    let kept = place.path().join("kept").display().to_string();
+    let run = |more: &str| trained(place.path(), &format!("--epochs 40 {more}"));
+    let (_, whole) = run("--workers 3");
+    trained(
+        place.path(),
+        &format!("--epochs 20 --workers 3 --checkpoint {kept}"),
+    );
+    let (_, resumed) = run(&format!("--workers 5 --checkpoint {kept} --resume"));
+    assert!((resumed.train_loss - whole.train_loss).abs() < 0.01 * whole.train_loss);
+    assert_eq!(resumed.steps, whole.steps / 2);
 }
 
 /// Derivatives against differences of a loss that is written down again, in double precision.

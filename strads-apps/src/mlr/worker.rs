@@ -1,103 +1,145 @@
-//! One worker's training: what is the same for all, whatever they send and over what.
+//! One worker at work, an epoch at a time: what is the same for all, whatever they send and over what.
 
 use std::sync::Arc;
 
 use bosen::factors::Factors;
 
 use super::batches::{Batches, Step};
-use super::decision::{Decision, Told};
-use super::examples::Examples;
+use super::checkpoint::State;
+use super::examples::Own;
 use super::kernel::{differentiate, scores, softmax};
 use super::replica::Replica;
 use super::schedule::Schedule;
-use super::sending::{Exchange, nothing};
+use super::sending::{Exchange, Traffic, nothing};
+use super::terms::Terms;
 use crate::failure::Failure;
 
 /// Examples whose factors are made, and sent, before the next ones are looked at.
 const PART: usize = 128;
 
-/// What all workers have in common.
-#[derive(Debug)]
-pub struct Job {
-    /// All examples.
-    pub examples: Examples,
-    /// How many classes there are.
-    pub classes: usize,
-    /// Who looks at which when.
-    pub batches: Batches,
-    /// What is sent.
-    pub decision: Decision,
-    /// All steps.
-    pub schedule: Arc<Schedule>,
-    /// Threads of one worker.
-    pub threads: usize,
-}
-
-/// What a worker tells of its training.
-#[derive(Debug)]
-pub enum News<'a> {
-    /// From now on this is sent.
-    Decided(Told),
-    /// An epoch is over.
-    Epoch {
-        /// How many are.
-        epochs: u64,
-        /// The mean loss of this worker's examples, each as it was when it was learnt from.
-        loss: f64,
-    },
-    /// The model after so many epochs, where it was asked for.
-    Model {
-        /// How many.
-        epochs: u64,
-        /// The model.
-        replica: &'a Replica,
-    },
-}
-
-/// Trains `replica` as worker `me`; at the ends of epochs that `keeps` is true for, it tells the
-/// model as well. Returns how far the replica was from the others' at the end, before it was made
-/// the same.
-pub fn train<E: Exchange>(
-    job: &Job,
+/// A worker with all that it needs. Dropping it before [`Worker::finish`] tells the others that it
+/// is lost.
+pub struct Worker {
     me: usize,
-    replica: &mut Replica,
-    exchange: &mut E,
-    keeps: impl Fn(u64) -> bool,
-    mut tell: impl FnMut(News<'_>) -> Result<(), Failure>,
-) -> Result<f32, Failure> {
-    let mut order = (u64::MAX, Vec::new());
-    let mut decided = None;
-    let (mut loss, mut seen) = (0.0, 0);
-    for (number, step, choice) in job.schedule.steps() {
-        if decided != Some((choice.form, choice.route)) {
-            decided = Some((choice.form, choice.route));
-            tell(News::Decided(job.decision.told(step)))?;
+    replica: Replica,
+    exchange: Box<dyn Exchange>,
+    own: Own,
+    batches: Batches,
+    schedule: Arc<Schedule>,
+    threads: usize,
+}
+
+/// What a worker met in an epoch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Met {
+    /// The summed loss of its examples, each as it was when it was learnt from.
+    pub loss: f64,
+    /// How many examples these were.
+    pub examples: u64,
+    /// Steps.
+    pub steps: u64,
+    /// Over these, the summed number of others' clocks that were missing.
+    pub behind: u64,
+    /// What it has sent since training began.
+    pub traffic: Traffic,
+}
+
+/// What is left when a worker is done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Left {
+    /// The model, if it was asked for.
+    pub weights: Option<Vec<f32>>,
+    /// How far the replica was from the others', before it was made the same.
+    pub apart: f32,
+    /// Bytes on the wire, where there is one.
+    pub sent_bytes: Option<u64>,
+}
+
+impl Worker {
+    /// Worker `me`, who learns from `own` beginning at `state`.
+    pub fn new(
+        me: usize,
+        terms: &Terms,
+        own: Own,
+        state: Option<&State>,
+        exchange: Box<dyn Exchange>,
+        threads: usize,
+    ) -> Self {
+        let schedule = Arc::new(Schedule::new(terms));
+        let mut replica = Replica::new(terms, schedule.clone(), threads);
+        if let Some(state) = state {
+            replica.weights.clone_from(&state.weights);
+            replica.squares.clone_from(&state.squares);
         }
-        if order.0 != step.epoch {
-            order = (step.epoch, job.batches.order(me, step.epoch));
-        }
-        exchange.begin(replica, number)?;
-        let own = step.of(&order.1);
-        for (part, last) in parts(own) {
-            let (factors, of_part) = job.gradient(step, part, replica);
-            exchange.part(replica, number, choice, factors, last)?;
-            loss += of_part;
-        }
-        seen += own.len();
-        if step.ends_epoch() {
-            let epochs = step.epoch + 1;
-            tell(News::Epoch {
-                epochs,
-                loss: loss / seen.max(1) as f64,
-            })?;
-            (loss, seen) = (0.0, 0);
-            if keeps(epochs) {
-                exchange.catch_up(replica, number + 1)?;
-                tell(News::Model { epochs, replica })?;
-            }
+        Self {
+            me,
+            replica,
+            exchange,
+            own,
+            batches: terms.batches(),
+            schedule,
+            threads,
         }
     }
-    exchange.finish(replica, job.schedule.len())
+
+    /// Learns from all of its examples once.
+    pub fn learn(&mut self, epoch: u64) -> Result<Met, Failure> {
+        let order = self.batches.order(self.me, epoch);
+        let mut met = Met::default();
+        for number in self.schedule.of_epoch(epoch) {
+            let (step, choice) = self.schedule.step(number);
+            self.exchange.begin(&mut self.replica, number)?;
+            met.behind += self.exchange.behind();
+            met.steps += 1;
+            let own = step.of(&order);
+            for (part, last) in parts(own) {
+                let (factors, loss) = self.gradient(&step, part);
+                self.exchange
+                    .part(&mut self.replica, number, &choice, factors, last)?;
+                met.loss += loss;
+            }
+            met.examples += own.len() as u64;
+        }
+        met.traffic = self.exchange.traffic();
+        Ok(met)
+    }
+
+    /// The model after `epochs` epochs, with all of them in it and nothing else.
+    pub fn state(&mut self, epochs: u64) -> Result<State, Failure> {
+        let next = self.schedule.of_epoch(epochs).start;
+        self.exchange.catch_up(&mut self.replica, next)?;
+        Ok(State {
+            weights: self.replica.weights.clone(),
+            squares: self.replica.squares.clone(),
+        })
+    }
+
+    /// Makes the model that of all workers, and leaves them.
+    pub fn finish(mut self, tells: bool) -> Result<Left, Failure> {
+        let apart = self
+            .exchange
+            .finish(&mut self.replica, self.schedule.len())?;
+        let sent_bytes = self.exchange.sent_bytes();
+        self.exchange.leave();
+        Ok(Left {
+            weights: tells.then_some(self.replica.weights),
+            apart,
+            sent_bytes,
+        })
+    }
+
+    /// The gradient of the examples in `places` as factors, and their summed loss.
+    fn gradient(&self, step: &Step, places: &[usize]) -> (Factors<'static>, f64) {
+        let (rows, classes) = (self.replica.rows, self.replica.classes);
+        if places.is_empty() {
+            return (nothing(rows, classes), 0.0);
+        }
+        let (v, labels) = self.own.gather(places);
+        let mut u = scores(&v, &self.replica.weights, rows, classes, self.threads);
+        softmax(&mut u, classes);
+        let loss = differentiate(&mut u, &labels, classes);
+        (Factors::gradient(classes, rows, u, v, step.total), loss)
+    }
 }
 
 /// The examples of a step in parts, and whether each is the last; also an empty step has one.
@@ -107,20 +149,4 @@ fn parts(own: &[usize]) -> impl Iterator<Item = (&[usize], bool)> {
         let range = part * PART..own.len().min((part + 1) * PART);
         (&own[range], part + 1 == count)
     })
-}
-
-impl Job {
-    /// The gradient of `which` examples as factors, and their summed loss.
-    fn gradient(&self, step: &Step, which: &[usize], replica: &Replica) -> (Factors<'static>, f64) {
-        let (rows, classes) = (replica.rows, self.classes);
-        if which.is_empty() {
-            return (nothing(rows, classes), 0.0);
-        }
-        let v = self.examples.gather(which);
-        let labels: Vec<u32> = which.iter().map(|&at| self.examples.labels[at]).collect();
-        let mut u = scores(&v, &replica.weights, rows, classes, self.threads);
-        softmax(&mut u, classes);
-        let loss = differentiate(&mut u, &labels, classes);
-        (Factors::gradient(classes, rows, u, v, step.total), loss)
-    }
 }
