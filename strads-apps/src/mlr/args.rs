@@ -47,6 +47,9 @@ pub struct Args {
     /// The learning rate [default: adagrad 0.05; sgd 2 / mean ‖x‖², falling with the root of epochs]
     #[arg(long, value_name = "R", value_parser = positive)]
     pub rate: Option<f64>,
+    /// sdca: stop when the duality gap is at most this share of what guessing costs
+    #[arg(long, value_name = "TOL", default_value_t = 1e-4, value_parser = non_negative)]
+    pub tol: f64,
     /// Workers, each with a replica of the model [default: 1, or with --hostfile one a host]
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub workers: Option<u16>,
@@ -97,6 +100,8 @@ pub enum Solver {
     Adagrad,
     /// One rate for all
     Sgd,
+    /// No rate: ascent of the dual, which proves how far the minimum is at most; λ is on the bias too
+    Sdca,
 }
 
 /// What workers send each other.
@@ -178,6 +183,20 @@ impl Args {
             server && matches!(self.update, Update::Sparse | Update::Factors),
             "--topology server: a server's table takes and gives whole rows\nuse --update full or auto",
         )?;
+        let is_dual = self.solver == Solver::Sdca;
+        refuse(
+            is_dual && self.lambda == 0.0,
+            "--solver sdca: the dual is that of a penalised loss\nuse --lambda above 0, or another --solver",
+        )?;
+        refuse(
+            is_dual && self.rate.is_some(),
+            "--rate: sdca has none; its steps are as long as the dual says",
+        )?;
+        refuse(
+            is_dual && self.me().is_some(),
+            "--solver sdca: the gap is summed by a coordinator, and peers have none\n\
+             use --workers or --hostfile instead of --peers",
+        )?;
         refuse(
             server && self.me().is_some(),
             "--topology server: none of the peers keeps the table\n\
@@ -215,6 +234,6 @@ fn growth(text: &str) -> Result<f64, String> {
     }
 }
 
-strads::travel_by_variants!(Solver { 0 => Adagrad, 1 => Sgd });
+strads::travel_by_variants!(Solver { 0 => Adagrad, 1 => Sgd, 2 => Sdca });
 strads::travel_by_variants!(Update { 0 => Auto, 1 => Full, 2 => Sparse, 3 => Factors });
 strads::travel_by_variants!(Shape { 0 => Auto, 1 => Mesh, 2 => Halton, 3 => Ring, 4 => Server });

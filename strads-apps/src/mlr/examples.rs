@@ -156,6 +156,11 @@ impl Own {
         self.which.len()
     }
 
+    /// The classes of all.
+    pub fn labels(&self) -> Vec<u32> {
+        self.which.iter().map(|&at| self.all.labels[at]).collect()
+    }
+
     /// The features and classes of those in these places.
     pub fn gather(&self, places: &[usize]) -> (Rows<'static>, Vec<u32>) {
         let which: Vec<usize> = places.iter().map(|&place| self.which[place]).collect();

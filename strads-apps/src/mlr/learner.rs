@@ -17,10 +17,10 @@ use super::args::Shape;
 use super::checkpoint::State;
 use super::examples::Own;
 use super::schedule::Schedule;
-use super::sending::{Broadcast, Exchange};
+use super::sending::{Broadcast, Exchange, Traffic};
 use super::servers::{self, Tables};
 use super::terms::Terms;
-use super::worker::{Left, Met, Worker};
+use super::worker::{Bound, Left, Met, Worker};
 use crate::failure::Failure;
 
 /// A worker, before, during and after its work.
@@ -29,12 +29,22 @@ pub struct Learner {
     me: usize,
     threads: usize,
     own: Own,
-    /// Where training begins, if not at zero.
-    begins: Option<Arc<State>>,
+    begins: Beginning,
     stage: Stage,
     /// Where the matrix is a table: the first worker keeps it, for as long as the run lasts.
     server: Option<Server>,
 }
+
+/// Where training begins.
+#[derive(Clone, Debug, Default)]
+pub struct Beginning {
+    /// What is everybody's, if that is not zero.
+    pub state: Option<Arc<State>>,
+    /// sdca: the distributions of the worker's examples, if it is not certain of them.
+    pub duals: Option<Vec<f32>>,
+}
+
+strads::travel_by_fields!(Beginning { state, duals });
 
 /// How far it is.
 enum Stage {
@@ -52,13 +62,7 @@ enum Stage {
 
 impl Learner {
     /// Worker `me`, apart from the others, who computes with so many threads.
-    pub fn new(
-        terms: Arc<Terms>,
-        me: usize,
-        own: Own,
-        begins: Option<Arc<State>>,
-        threads: usize,
-    ) -> Self {
+    pub fn new(terms: Arc<Terms>, me: usize, own: Own, begins: Beginning, threads: usize) -> Self {
         Self {
             terms,
             me,
@@ -131,14 +135,15 @@ impl Learner {
         Ok(())
     }
 
-    /// Learns from all of its examples once; the model after that, if it is `wanted`.
-    pub fn learn(&mut self, epoch: u64, wanted: bool) -> Result<(Met, Option<State>), Failure> {
+    /// Learns from all of its examples once; what there is to keep after that, if it is `wanted`.
+    pub fn learn(&mut self, epoch: u64, wanted: Wanted) -> Result<Learnt, Failure> {
         // If this fails, or panics, the worker is dropped, and the others hear that it is lost.
         let mut worker = self.at_work()?;
         let met = worker.learn(epoch)?;
-        let state = wanted.then(|| worker.state(epoch + 1)).transpose()?;
+        let state = wanted.state.then(|| worker.state(epoch + 1)).transpose()?;
+        let duals = wanted.duals.then(|| worker.duals()).flatten();
         self.stage = Stage::Working(worker);
-        Ok((met, state))
+        Ok(Learnt { met, state, duals })
     }
 
     /// Ends the work; the model, if it is `wanted`.
@@ -152,10 +157,9 @@ impl Learner {
         match std::mem::replace(&mut self.stage, Stage::Over) {
             Stage::Working(worker) => Ok(worker),
             Stage::Ready(exchange) => {
-                let begins = self.begins.take();
-                let (own, begins) = (self.own.clone(), begins.as_deref());
-                let worker =
-                    Worker::new(self.me, &self.terms, own, begins, exchange, self.threads);
+                let begins = std::mem::take(&mut self.begins);
+                let (terms, own) = (self.terms.clone(), self.own.clone());
+                let worker = Worker::new(self.me, terms, own, &begins, exchange, self.threads);
                 Ok(Box::new(worker))
             }
             Stage::Apart | Stage::Listening(_) | Stage::Over => {
@@ -164,6 +168,35 @@ impl Learner {
         }
     }
 }
+
+/// What of a worker's state is to be kept.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// The model, and what belongs to it.
+    pub state: bool,
+    /// sdca: the distributions of its examples.
+    pub duals: bool,
+}
+
+/// What an epoch has come to.
+#[derive(Clone, Debug)]
+pub struct Learnt {
+    /// What the worker met.
+    pub met: Met,
+    /// What is everybody's, if that was wanted.
+    pub state: Option<State>,
+    /// What is the worker's, if that was wanted.
+    pub duals: Option<Vec<f32>>,
+}
+
+strads::travel_by_fields!(
+    Wanted { state, duals }
+    Learnt { met, state, duals }
+    Met { loss, examples, steps, behind, traffic, bound }
+    Bound { loss, entropy, square }
+    Traffic { factors, sparse, full }
+    Left { weights, apart, sent_bytes }
+);
 
 impl Travel for Learner {
     fn pack(&self, out: &mut Packer<'_>) {

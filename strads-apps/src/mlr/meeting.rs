@@ -34,9 +34,8 @@ pub fn in_process(terms: &Terms) -> Result<(Vec<Box<dyn Exchange>>, Option<Serve
         patience: timing.patience,
         join: timing.join,
     });
-    let exchange = |(me, seat)| -> Box<dyn Exchange> {
-        Box::new(Broadcast::new(me, terms.workers, seat))
-    };
+    let exchange =
+        |(me, seat)| -> Box<dyn Exchange> { Box::new(Broadcast::new(me, terms.workers, seat)) };
     Ok((workers.zip(seats).map(exchange).collect(), None))
 }
 

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::program::Certificate;
+
 /// Before the first step.
 #[derive(Serialize)]
 pub struct Started {
@@ -40,6 +42,9 @@ pub struct Progress {
     pub bytes_sparse: u64,
     /// The same, as whole matrices.
     pub bytes_full: u64,
+    /// sdca: how far the minimum is at most.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
 }
 
 /// At the end.
@@ -64,4 +69,7 @@ pub struct Finished {
     /// What workers put on wires, in bytes, where there are any: all of them, or the one of this
     /// process.
     pub sent_bytes: Option<u64>,
+    /// sdca: how far the minimum is at most.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
 }

@@ -4,6 +4,9 @@
 //! minimise over W, b:   1/n Σᵢ −log softmax(W xᵢ + b)[yᵢ]  +  λ/2 ‖W‖²
 //! ```
 //!
+//! With `--solver sdca` the bias is penalised like the weights, and a duality gap says how far from the
+//! minimum the model is at most.
+//!
 //! Every worker has a replica of the model and a part of the examples. The gradient of an example
 //! is an outer product, so a mini-batch may travel as factors ([`bosen::factors`]), from worker to
 //! worker without a server ([`bosen::broadcast`]), and whether that is less than the matrix itself is
@@ -14,6 +17,7 @@ mod args;
 mod batches;
 mod checkpoint;
 mod decision;
+mod duals;
 mod evaluate;
 mod examples;
 mod kernel;

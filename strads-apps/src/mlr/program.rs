@@ -7,30 +7,52 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
 use strads::cluster::{Passport, Remote};
 use strads::{Moved, Plan, Program, Round, Shares};
 
 use super::checkpoint::State;
-use super::learner::Learner;
-use super::sending::Traffic;
+use super::learner::{Learner, Learnt, Wanted};
 use super::terms::Terms;
-use super::worker::{Left, Met};
+use super::worker::{Bound, Left, Met};
 use crate::failure::Failure;
 
 /// The program.
 #[derive(Debug)]
 pub struct Learning {
     terms: Arc<Terms>,
-    /// Epochs between checkpoints, if there are to be any.
-    keeps_every: Option<u64>,
+    keeping: Keeping,
     stage: Stage,
+    /// Epochs that are over.
+    epoch: u64,
     /// Examples looked at so far.
     looked_at: u64,
     /// The last epoch, of all workers here.
     met: Met,
-    kept: Option<Arc<State>>,
+    certificate: Option<Certificate>,
+    kept: Option<State>,
     left: Option<Left>,
     trouble: Option<String>,
+}
+
+/// What is kept when, and when it is enough.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keeping {
+    /// Epochs between checkpoints, if there are to be any.
+    pub every: Option<u64>,
+    /// sdca: the gap that is small enough, as a share of what guessing costs.
+    pub tolerance: f64,
+}
+
+/// How far the minimum is at most.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Certificate {
+    /// The objective.
+    pub primal: f64,
+    /// What the minimum is not below is less than that by this.
+    pub gap: f64,
+    /// The same as a share of the objective of a model that guesses.
+    pub relative_gap: f64,
 }
 
 /// What comes next.
@@ -50,8 +72,8 @@ pub enum Task {
     Open,
     /// Reach the others.
     Meet(Arc<Vec<String>>),
-    /// Learn for an epoch; and tell the model after it?
-    Learn(u64, bool),
+    /// Learn for an epoch, and tell what is to be kept after it.
+    Learn(u64, Wanted),
     /// Leave; and tell the model?
     Finish(bool),
 }
@@ -64,7 +86,7 @@ pub enum Share {
     /// It reaches the others.
     Together,
     /// An epoch is over.
-    Learnt(Met, Option<State>),
+    Learnt(Learnt),
     /// It has left.
     Finished(Left),
     /// It cannot go on.
@@ -75,41 +97,39 @@ strads::travel_by_variants!(Task {
     0 => Open, 1 => Meet(addresses), 2 => Learn(epoch, wanted), 3 => Finish(wanted),
 });
 strads::travel_by_variants!(Share {
-    0 => Opened(address), 1 => Together, 2 => Learnt(met, state), 3 => Finished(left),
+    0 => Opened(address), 1 => Together, 2 => Learnt(learnt), 3 => Finished(left),
     4 => Failed(reason),
 });
-strads::travel_by_fields!(
-    Met { loss, examples, steps, behind, traffic }
-    Traffic { factors, sparse, full }
-    Left { weights, apart, sent_bytes }
-);
 
 impl Learning {
-    /// A training on these terms, whose model is kept every so many epochs. Workers that are apart
-    /// meet first.
-    pub fn new(terms: Arc<Terms>, keeps_every: Option<u64>, apart: bool) -> Self {
+    /// A training on these terms. Workers that are apart meet first.
+    pub fn new(terms: Arc<Terms>, keeping: Keeping, apart: bool) -> Self {
         let stage = match apart {
             true => Stage::Open,
             false => first(&terms),
         };
         Self {
-            terms,
-            keeps_every,
+            keeping,
             stage,
+            epoch: terms.epochs.start,
+            terms,
             looked_at: 0,
             met: Met::default(),
+            certificate: None,
             kept: None,
             left: None,
             trouble: None,
         }
     }
 
-    /// The epochs that are over, if the round before this ended one.
-    pub fn epochs(&self) -> Option<u64> {
-        (self.met.steps > 0).then_some(match self.stage {
-            Stage::Learn(epoch) => epoch,
-            _ => self.terms.epochs.end,
-        })
+    /// The epochs that are over.
+    pub fn epochs(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The same, if the last round ended one.
+    pub fn ended(&self) -> Option<u64> {
+        (self.met.steps > 0).then_some(self.epoch)
     }
 
     /// How the last epoch went, over all workers here.
@@ -123,38 +143,74 @@ impl Learning {
     }
 
     /// The model after the last epoch, if it is to be kept.
-    pub fn kept(&self) -> Option<&Arc<State>> {
+    pub fn kept(&self) -> Option<&State> {
         self.kept.as_ref()
     }
 
+    /// sdca: how far the minimum was at most after the last epoch.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.certificate
+    }
+
+    fn certify(&self) -> Option<Certificate> {
+        let Bound {
+            loss,
+            entropy,
+            square,
+        } = self.met.bound?;
+        let (examples, classes) = (self.terms.examples as f64, self.terms.classes as f64);
+        let penalty = self.terms.lambda / 2.0 * square;
+        let (primal, dual) = (loss / examples + penalty, entropy / examples - penalty);
+        let gap = (primal - dual).max(0.0);
+        Some(Certificate {
+            primal,
+            gap,
+            relative_gap: gap / classes.ln(),
+        })
+    }
+
     /// What is left at the end; or why there is nothing.
-    pub fn into_left(self) -> Result<Left, Failure> {
-        match (self.left, self.trouble) {
+    pub fn end(&mut self) -> Result<Left, Failure> {
+        match (self.left.take(), self.trouble.take()) {
             (_, Some(trouble)) => Err(Failure::World(trouble)),
             (Some(left), None) => Ok(left),
-            (None, None) => Err(Failure::world("the training was not ended by its last epoch")),
+            (None, None) => Err(Failure::world(
+                "the training was not ended by its last epoch",
+            )),
         }
     }
 
-    /// Whether the model is kept after epoch number `epoch`.
-    fn keeps(&self, epoch: u64) -> bool {
+    /// What there is to keep of a worker after epoch number `epoch`.
+    fn wanted(&self, epoch: u64, worker: usize) -> Wanted {
         let after = epoch + 1;
         let is_due = |every| after.is_multiple_of(every) || after == self.terms.epochs.end;
-        self.keeps_every.is_some_and(is_due)
+        match self.keeping.every.is_some_and(is_due) {
+            true => Wanted {
+                state: worker == 0,
+                duals: self.terms.is_dual(),
+            },
+            false => Wanted::default(),
+        }
+    }
+
+    /// Whether nothing more is to be learnt.
+    fn is_enough(&self) -> bool {
+        let is_close =
+            |certificate: Certificate| certificate.relative_gap <= self.keeping.tolerance;
+        self.epoch >= self.terms.epochs.end || self.certificate.is_some_and(is_close)
     }
 
     /// Takes in what one worker says.
-    fn hear(&mut self, share: Share, addresses: &mut Vec<String>) {
+    fn hear(&mut self, worker: usize, share: Share, addresses: &mut Vec<String>) {
         match share {
             Share::Opened(address) => addresses.push(address),
             Share::Together => {}
-            Share::Learnt(met, state) => {
-                self.met.loss += met.loss;
-                self.met.examples += met.examples;
-                self.met.steps += met.steps;
-                self.met.behind += met.behind;
-                self.met.traffic += met.traffic;
-                self.kept = self.kept.take().or(state.map(Arc::new));
+            Share::Learnt(learnt) => {
+                self.met += learnt.met;
+                self.kept = self.kept.take().or(learnt.state);
+                if let Some((kept, own)) = self.kept.as_mut().zip(learnt.duals) {
+                    kept.take_duals(&self.terms, worker, &own);
+                }
             }
             Share::Finished(left) => match &mut self.left {
                 None => self.left = Some(left),
@@ -193,7 +249,7 @@ impl Program for Learning {
         let task = |worker: usize| match &self.stage {
             Stage::Open => Task::Open,
             Stage::Meet(addresses) => Task::Meet(addresses.clone()),
-            Stage::Learn(epoch) => Task::Learn(*epoch, worker == 0 && self.keeps(*epoch)),
+            Stage::Learn(epoch) => Task::Learn(*epoch, self.wanted(*epoch, worker)),
             Stage::Finish | Stage::Over => Task::Finish(worker == 0),
         };
         Plan::one_each((0..round.workers()).map(task))
@@ -203,9 +259,7 @@ impl Program for Learning {
         let done = match task {
             Task::Open => learner.open().map(Share::Opened),
             Task::Meet(addresses) => learner.meet(&addresses).map(|()| Share::Together),
-            Task::Learn(epoch, wanted) => learner
-                .learn(epoch, wanted)
-                .map(|(met, state)| Share::Learnt(met, state)),
+            Task::Learn(epoch, wanted) => learner.learn(epoch, wanted).map(Share::Learnt),
             Task::Finish(wanted) => learner.finish(wanted).map(Share::Finished),
         };
         done.unwrap_or_else(|failure| Share::Failed(failure.to_string()))
@@ -217,15 +271,19 @@ impl Program for Learning {
         }
         (self.met, self.kept) = (Met::default(), None);
         let mut addresses = Vec::new();
-        for share in shares.into_values() {
-            self.hear(share, &mut addresses);
+        for (worker, share) in shares.into_values().enumerate() {
+            self.hear(worker, share, &mut addresses);
+        }
+        if matches!(self.stage, Stage::Learn(_)) {
+            self.epoch += 1;
+            self.certificate = self.certify();
         }
         self.looked_at += self.met.examples;
         self.stage = match &self.stage {
             Stage::Open => Stage::Meet(Arc::new(addresses)),
             Stage::Meet(_) => first(&self.terms),
-            Stage::Learn(epoch) if epoch + 1 < self.terms.epochs.end => Stage::Learn(epoch + 1),
-            Stage::Learn(_) => Stage::Finish,
+            Stage::Learn(_) if self.is_enough() => Stage::Finish,
+            Stage::Learn(_) => Stage::Learn(self.epoch),
             Stage::Finish | Stage::Over => Stage::Over,
         };
         Moved {

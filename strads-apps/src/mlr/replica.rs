@@ -6,6 +6,7 @@
 //! - sgd: `W ← (1 − ηλ) W − η G`. An update that comes when the weights have shrunk `d` times and
 //!   was made in step `k` is multiplied by what they have shrunk by since `k`, so that the order in
 //!   which updates come is not seen but by rounding.
+//! - sdca: `W ← W + U`: what ascent of the dual makes is added as it is, in any order.
 //! - adagrad: `G ← G + λW`, `v ← v + G²`, `W ← W − η G / (√v + ε)`, with the sum of a round's
 //!   gradients.
 

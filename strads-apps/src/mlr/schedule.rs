@@ -5,6 +5,7 @@ use std::ops::Range;
 use bosen::topology::cost::{Choice, Route};
 use strads_common::ids::Clock;
 
+use super::args::Solver;
 use super::batches::Step;
 use super::decision::Decision;
 use super::terms::Terms;
@@ -37,7 +38,10 @@ impl Schedule {
         let mut shrunk = vec![0.0];
         for rate in &rates {
             // More than all of a weight cannot be taken away.
-            let keeps = (1.0 - rate * lambda).max(0.1);
+            let keeps = match terms.solver {
+                Solver::Sgd => (1.0 - rate * lambda).max(0.1),
+                Solver::Adagrad | Solver::Sdca => 1.0,
+            };
             shrunk.push(shrunk[shrunk.len() - 1] + keeps.ln());
         }
         let is_broadcast = |number: &usize| matches!(choices[*number].route, Route::Broadcast(_));

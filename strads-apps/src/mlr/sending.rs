@@ -262,7 +262,8 @@ impl<H: Wire + Send> Exchange for Broadcast<H> {
     }
 
     fn behind(&self) -> u64 {
-        self.home.with(|peer| peer.now_in().0.saturating_sub(peer.floor().0))
+        self.home
+            .with(|peer| peer.now_in().0.saturating_sub(peer.floor().0))
     }
 
     fn traffic(&self) -> Traffic {

@@ -41,8 +41,8 @@ pub struct Tables {
     worker: Worker,
     rows: Arc<RowSet>,
     gradient: Vec<f32>,
-    /// Of the penalty.
-    share: f32,
+    /// This worker's share of λ; nothing if the penalty is not in gradients.
+    penalty: f32,
     schedule: Arc<Schedule>,
     /// Clocks that others may be behind.
     staleness: u64,
@@ -84,7 +84,10 @@ impl Tables {
             worker,
             rows: Arc::new(RowSet::range(0, terms.rows)),
             gradient: Vec::new(),
-            share: 1.0 / terms.workers as f32,
+            penalty: match terms.is_dual() {
+                true => 0.0,
+                false => (terms.lambda / terms.workers as f64) as f32,
+            },
             schedule,
             staleness: terms.staleness,
             traffic: 0,
@@ -115,8 +118,7 @@ impl Exchange for Tables {
         }
         let mut gradient = std::mem::take(&mut self.gradient);
         let bias = (replica.rows - 1) * replica.classes;
-        let penalty = self.schedule.lambda as f32 * self.share;
-        add(penalty, &replica.weights[..bias], &mut gradient);
+        add(self.penalty, &replica.weights[..bias], &mut gradient);
         if replica.squares.is_none() {
             let rate = self.schedule.rate(number);
             gradient.iter_mut().for_each(|g| *g *= -rate);

@@ -49,8 +49,22 @@ pub struct Terms {
 }
 
 strads::travel_by_fields!(Terms {
-    examples, rows, classes, density, workers, batch, growth, lambda, solver, rate, update, shape,
-    staleness, goes_on, epochs, seed,
+    examples,
+    rows,
+    classes,
+    density,
+    workers,
+    batch,
+    growth,
+    lambda,
+    solver,
+    rate,
+    update,
+    shape,
+    staleness,
+    goes_on,
+    epochs,
+    seed,
 });
 
 impl Terms {
@@ -92,12 +106,19 @@ impl Terms {
         match self.solver {
             Solver::Adagrad => self.rate,
             Solver::Sgd => self.rate / ((1 + epoch) as f64).sqrt(),
+            // What ascent makes is added as it is.
+            Solver::Sdca => -1.0,
         }
     }
 
     /// Whether weights have rates of their own.
     pub fn adapts(&self) -> bool {
         self.solver == Solver::Adagrad
+    }
+
+    /// Whether the dual is what steps are made for.
+    pub fn is_dual(&self) -> bool {
+        self.solver == Solver::Sdca
     }
 
     /// Entries of the matrix.
@@ -148,6 +169,7 @@ fn first_rate(args: &Args, examples: &Examples) -> f64 {
     // The loss bends by at most ‖x‖²/2 on average, so that this is half of what is safe.
     let usual = match args.solver {
         Solver::Adagrad => 0.05,
+        Solver::Sdca => 1.0,
         Solver::Sgd => 2.0 / examples.mean_square().max(f64::MIN_POSITIVE),
     };
     args.rate.unwrap_or(usual)

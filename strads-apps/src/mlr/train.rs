@@ -1,6 +1,5 @@
 //! A training, end to end: read, deal out, learn, write.
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,15 +9,15 @@ use strads::{Executor, Run, Verdict};
 use strads_datasets::{Labelled, ReadOptions, Source, read_labelled, read_vector};
 
 use super::args::Args;
-use super::checkpoint::{self, State};
+use super::checkpoint::{self, State, duals_of};
 use super::decision::Decision;
 use super::evaluate::measure;
 use super::examples::{Examples, Own, classes};
-use super::learner::Learner;
+use super::learner::{Beginning, Learner};
 use super::meeting;
 use super::message::{Finished, Progress, Started};
 use super::model::Model;
-use super::program::Learning;
+use super::program::{Certificate, Keeping, Learning};
 use super::schedule::Schedule;
 use super::terms::Terms;
 use super::worker::Left;
@@ -53,10 +52,10 @@ pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
     let seconds_read = began.elapsed().as_secs_f64();
 
     let mut training = Training::new(args, examples, names.len(), place)?;
-    let steps = training.steps();
     console.event("start", training.started(seconds_read));
     let began = Instant::now();
-    let left = training.learn(&mut console)?;
+    let (left, program) = training.learn(&mut console)?;
+    let steps = training.steps(program.epochs());
     let seconds_train = began.elapsed().as_secs_f64();
     console.clear();
 
@@ -81,7 +80,13 @@ pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
         seconds_per_step: seconds_train / steps.max(1) as f64,
         replicas_apart: left.apart,
         sent_bytes: left.sent_bytes,
+        certificate: program.certificate(),
     };
+    if let Some(Certificate { relative_gap, .. }) = finished.certificate {
+        console.say(format_args!(
+            "proven: at most {relative_gap:.1e} of what guessing costs above the minimum"
+        ));
+    }
     console.say(format_args!(
         "{} classes from {} examples: accuracy {:.4}, log loss {:.6} on what was learnt from\n\
          read in {seconds_read:.2} s, trained in {seconds_train:.3} s ({steps} steps)",
@@ -100,7 +105,9 @@ struct Training<'a> {
     args: &'a Args,
     terms: Arc<Terms>,
     examples: Arc<Examples>,
+    /// What training goes on from: what is everybody's, and the duals.
     begins: Option<Arc<State>>,
+    duals: Option<Vec<f32>>,
     keeper: Option<Keeper>,
     /// Where workers are, unless this process is one of them.
     place: Option<Place>,
@@ -117,19 +124,21 @@ impl<'a> Training<'a> {
         let keeper = args.common.checkpoint.as_deref();
         let keeper =
             keeper.map(|directory| Keeper::new(directory, "mlr", &description(args, &examples)));
-        let begins = match &keeper {
+        let mut begins = match &keeper {
             Some(keeper) if args.common.resume => {
                 let kept = keeper.resume()?;
                 terms.epochs.start = kept.manifest.step.min(args.epochs);
-                Some(Arc::new(checkpoint::restore(&kept, &terms)?))
+                Some(checkpoint::restore(&kept, &terms)?)
             }
             _ => None,
         };
+        let duals = begins.as_mut().and_then(|state| state.duals.take());
         Ok(Self {
             args,
             terms: Arc::new(terms),
             examples,
-            begins,
+            begins: begins.map(Arc::new),
+            duals,
             keeper,
             place,
         })
@@ -142,14 +151,14 @@ impl<'a> Training<'a> {
             classes: self.terms.classes,
             workers: self.terms.workers,
             threads: self.args.common.threads(),
-            steps: self.steps(),
+            steps: self.steps(self.terms.epochs.end),
             seconds_read,
         }
     }
 
-    /// How many steps there are to do.
-    fn steps(&self) -> usize {
-        let Range { start, end } = self.terms.epochs;
+    /// How many steps there are up to an epoch.
+    fn steps(&self, end: u64) -> usize {
+        let start = self.terms.epochs.start;
         self.terms.batches().steps(start, end).count()
     }
 
@@ -162,8 +171,13 @@ impl<'a> Training<'a> {
         let (args, terms) = (self.args, &self.terms);
         let (batches, own_threads) = (terms.batches(), args.common.threads());
         let learner = |me: usize, threads: usize| {
-            let own = Own::new(self.examples.clone(), batches.own(me));
-            Learner::new(terms.clone(), me, own, self.begins.clone(), threads)
+            let which = batches.own(me);
+            let begins = Beginning {
+                state: self.begins.clone(),
+                duals: self.duals.as_ref().map(|all| duals_of(all, terms, &which)),
+            };
+            let own = Own::new(self.examples.clone(), which);
+            Learner::new(terms.clone(), me, own, begins, threads)
         };
         if let Some(me) = args.me() {
             let file = args.common.cluster.secret_file.as_deref();
@@ -185,7 +199,7 @@ impl<'a> Training<'a> {
     }
 
     /// Learns, telling how it goes and keeping what is to be kept.
-    fn learn(&mut self, console: &mut Console) -> Result<Left, Failure> {
+    fn learn(&mut self, console: &mut Console) -> Result<(Left, Learning), Failure> {
         let mut learners = self.learners()?;
         // Workers wait for each other, so each has a thread.
         let executor = match &self.place {
@@ -193,16 +207,19 @@ impl<'a> Training<'a> {
             _ => Executor::Threads(learners.len()),
         };
         let keeps = self.args.me().is_none_or(|me| me == 0) && self.keeper.is_some();
-        let keeps_every = keeps.then_some(self.args.checkpoint_every);
-        let mut program = Learning::new(self.terms.clone(), keeps_every, self.is_cluster());
+        let keeping = Keeping {
+            every: keeps.then_some(self.args.checkpoint_every),
+            tolerance: self.args.tol,
+        };
+        let mut program = Learning::new(self.terms.clone(), keeping, self.is_cluster());
         let mut teller = Teller::new(&self.terms, console);
         let (keeper, mut failed) = (&mut self.keeper, None);
         let run = Run::new().seed(self.terms.seed);
         let record = run.observed(&executor, &mut program, &mut learners, |program, _| {
             teller.tell(program);
-            let parts = program.kept().map(|state| checkpoint::parts(state));
-            let kept = keeper.as_mut().zip(program.epochs()).zip(parts);
-            let kept = kept.map(|((keeper, epochs), parts)| keeper.keep(epochs, parts));
+            let kept = keeper.as_mut().zip(program.kept());
+            let kept =
+                kept.map(|(keeper, state)| keeper.keep(program.epochs(), checkpoint::parts(state)));
             match kept.unwrap_or(Ok(())) {
                 Ok(()) => Verdict::Continue,
                 Err(failure) => {
@@ -215,11 +232,11 @@ impl<'a> Training<'a> {
         if let Some(failure) = failed {
             return Err(failure);
         }
-        let left = program.into_left()?;
+        let left = program.end()?;
         if let Some(keeper) = &mut self.keeper {
             keeper.finish()?;
         }
-        Ok(left)
+        Ok((left, program))
     }
 }
 
@@ -287,7 +304,7 @@ impl<'a> Teller<'a> {
 
     /// Says how the last epoch was, if the last round was one.
     fn tell(&mut self, program: &Learning) {
-        let Some(epoch) = program.epochs() else {
+        let Some(epoch) = program.ended() else {
             return;
         };
         let (met, seconds) = (program.met(), self.began.elapsed().as_secs_f64());
@@ -303,11 +320,16 @@ impl<'a> Teller<'a> {
                 bytes_factors: met.traffic.factors,
                 bytes_sparse: met.traffic.sparse,
                 bytes_full: met.traffic.full,
+                certificate: program.certificate(),
             },
         );
         let all = self.terms.epochs.end;
-        self.console
-            .progress(|| format!("{seconds:.1} s: epoch {epoch} of {all}, loss {loss:.5}"));
+        self.console.progress(|| {
+            let gap = program.certificate();
+            let gap = gap.map(|certificate| format!(", gap {:.1e}", certificate.relative_gap));
+            let gap = gap.unwrap_or_default();
+            format!("{seconds:.1} s: epoch {epoch} of {all}, loss {loss:.5}{gap}")
+        });
         self.announce(epoch);
     }
 }
