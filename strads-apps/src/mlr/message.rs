@@ -34,14 +34,18 @@ pub struct Progress {
     pub updates: u64,
     /// The mean loss of the examples, each as it was when it was learnt from.
     pub loss: f64,
-    /// How many clocks of others were missing when a step began, in the mean.
-    pub staleness: f64,
+    /// How many clocks of others were missing when a step began, in the mean, where some may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clocks_behind: Option<f64>,
     /// What workers have sent each other so far, as pairs of vectors, in bytes.
-    pub bytes_factors: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_factors: Option<u64>,
     /// The same, as rows of the matrix.
-    pub bytes_sparse: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_sparse: Option<u64>,
     /// The same, as whole matrices.
-    pub bytes_full: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_full: Option<u64>,
     /// sdca: how far the minimum is at most.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Certificate>,

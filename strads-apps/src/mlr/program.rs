@@ -5,14 +5,18 @@
 //! and, where a checkpoint is due, what the model is. On a cluster two rounds come first: workers
 //! open ways to themselves, and are told those to the others.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bosen::topology::cost::Form;
 use serde::Serialize;
 use strads::cluster::{Passport, Remote};
+use strads::record::Traffic as Carried;
 use strads::{Moved, Plan, Program, Round, Shares};
 
 use super::checkpoint::State;
 use super::learner::{Learner, Learnt, Wanted};
+use super::sending::Traffic;
 use super::terms::Terms;
 use super::worker::{Bound, Left, Met};
 use crate::failure::Failure;
@@ -29,6 +33,8 @@ pub struct Learning {
     looked_at: u64,
     /// The last epoch, of all workers here.
     met: Met,
+    /// What each of them has sent.
+    sent: BTreeMap<usize, Traffic>,
     certificate: Option<Certificate>,
     kept: Option<State>,
     left: Option<Left>,
@@ -115,6 +121,7 @@ impl Learning {
             terms,
             looked_at: 0,
             met: Met::default(),
+            sent: BTreeMap::new(),
             certificate: None,
             kept: None,
             left: None,
@@ -135,6 +142,23 @@ impl Learning {
     /// How the last epoch went, over all workers here.
     pub fn met(&self) -> &Met {
         &self.met
+    }
+
+    /// What has been sent, for the record: by worker and form.
+    pub fn traffic(&self) -> impl Iterator<Item = Carried> + '_ {
+        self.sent.iter().flat_map(|(worker, sent)| {
+            let forms = [
+                (Form::Factors, sent.factors),
+                (Form::Rows, sent.sparse),
+                (Form::Full, sent.full),
+            ];
+            forms.map(|(form, bytes)| Carried {
+                from: format!("worker {worker}"),
+                to: "the others".to_owned(),
+                kind: form.to_string(),
+                bytes,
+            })
+        })
     }
 
     /// Examples learnt from so far.
@@ -206,6 +230,7 @@ impl Learning {
             Share::Opened(address) => addresses.push(address),
             Share::Together => {}
             Share::Learnt(learnt) => {
+                self.sent.insert(worker, learnt.met.traffic);
                 self.met += learnt.met;
                 self.kept = self.kept.take().or(learnt.state);
                 if let Some((kept, own)) = self.kept.as_mut().zip(learnt.duals) {

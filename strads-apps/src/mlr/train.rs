@@ -206,17 +206,24 @@ impl<'a> Training<'a> {
             Some(place) if place.is_cluster() => place.executor.clone(),
             _ => Executor::Threads(learners.len()),
         };
-        let keeps = self.args.me().is_none_or(|me| me == 0) && self.keeper.is_some();
+        // Of processes without a coordinator one speaks, and keeps, for all.
+        let speaks = self.args.me().is_none_or(|me| me == 0);
+        let keeps = speaks && self.keeper.is_some();
         let keeping = Keeping {
             every: keeps.then_some(self.args.checkpoint_every),
             tolerance: self.args.tol,
         };
         let mut program = Learning::new(self.terms.clone(), keeping, self.is_cluster());
         let mut teller = Teller::new(&self.terms, console);
+        if speaks {
+            teller.announce(self.terms.epochs.start);
+        }
         let (keeper, mut failed) = (&mut self.keeper, None);
         let run = Run::new().seed(self.terms.seed);
-        let record = run.observed(&executor, &mut program, &mut learners, |program, _| {
-            teller.tell(program);
+        let mut record = run.observed(&executor, &mut program, &mut learners, |program, _| {
+            if speaks {
+                teller.tell(program);
+            }
             let kept = keeper.as_mut().zip(program.kept());
             let kept =
                 kept.map(|(keeper, state)| keeper.keep(program.epochs(), checkpoint::parts(state)));
@@ -228,6 +235,9 @@ impl<'a> Training<'a> {
                 }
             }
         })?;
+        for traffic in program.traffic() {
+            record.carried(traffic);
+        }
         console.ran(record);
         if let Some(failure) = failed {
             return Err(failure);
@@ -276,15 +286,13 @@ struct Teller<'a> {
 
 impl<'a> Teller<'a> {
     fn new(terms: &'a Terms, console: &'a mut Console) -> Self {
-        let mut teller = Self {
+        Self {
             terms,
             schedule: Schedule::new(terms),
             began: Instant::now(),
             console,
             decided: None,
-        };
-        teller.announce(terms.epochs.start);
-        teller
+        }
     }
 
     /// Says what will be sent in `epoch`, if that is something else than before.
@@ -307,6 +315,7 @@ impl<'a> Teller<'a> {
         let Some(epoch) = program.ended() else {
             return;
         };
+        let some = |bytes| (bytes > 0).then_some(bytes);
         let (met, seconds) = (program.met(), self.began.elapsed().as_secs_f64());
         let loss = met.loss / met.examples.max(1) as f64;
         self.console.event(
@@ -316,10 +325,11 @@ impl<'a> Teller<'a> {
                 epoch,
                 updates: program.looked_at(),
                 loss,
-                staleness: met.behind as f64 / met.steps.max(1) as f64,
-                bytes_factors: met.traffic.factors,
-                bytes_sparse: met.traffic.sparse,
-                bytes_full: met.traffic.full,
+                clocks_behind: (self.terms.staleness > 0)
+                    .then(|| met.behind as f64 / met.steps.max(1) as f64),
+                bytes_factors: some(met.traffic.factors),
+                bytes_sparse: some(met.traffic.sparse),
+                bytes_full: some(met.traffic.full),
                 certificate: program.certificate(),
             },
         );
