@@ -192,7 +192,7 @@ mod tests {
     /// Six examples, every third entry 0, and their classes.
     fn examples() -> (Vec<f32>, Vec<u32>) {
         let entry = |at: usize| {
-            if at % 3 == 0 {
+            if at.is_multiple_of(3) {
                 0.0
             } else {
                 (at as f32 * 1.7).sin()

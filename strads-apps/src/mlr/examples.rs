@@ -46,6 +46,17 @@ impl Examples {
                 }
                 Features::Dense(values)
             }
+            // Where rows outnumber names, naming them makes examples longer, and products slower.
+            Matrix::Sparse(csc) if 2 * csc.nnz() >= csc.rows() * csc.cols() => {
+                let mut values = vec![0.0; csc.rows() * rows];
+                values
+                    .chunks_exact_mut(rows)
+                    .for_each(|example| example[rows - 1] = 1.0);
+                for (x, (example, feature)) in csc.iter() {
+                    values[example as usize * rows + feature as usize] = *x as f32;
+                }
+                Features::Dense(values)
+            }
             Matrix::Sparse(csc) => {
                 let csr = csc.to_csr();
                 let (mut ends, mut named, mut values) = (Vec::new(), Vec::new(), Vec::new());
@@ -169,6 +180,9 @@ impl Own {
     }
 }
 
+/// Where each example's entries end, and the row of each.
+type Names = (Vec<u32>, Vec<u32>);
+
 impl Travel for Own {
     fn pack(&self, out: &mut Packer<'_>) {
         let places: Vec<usize> = (0..self.len()).collect();
@@ -187,7 +201,7 @@ impl Travel for Own {
 
     fn unpack(from: &mut Unpacker<'_>) -> Result<Self, Malformed> {
         let (rows, labels): (usize, Vec<u32>) = Travel::unpack(from)?;
-        let (named, values): (Option<(Vec<u32>, Vec<u32>)>, Vec<f32>) = Travel::unpack(from)?;
+        let (named, values): (Option<Names>, Vec<f32>) = Travel::unpack(from)?;
         let count = labels.len();
         let (features, fits) = match named {
             None => {
@@ -257,4 +271,51 @@ pub fn known(data: &Labelled, classes: &[f64], target: &[f64]) -> Result<Example
     };
     let labels = target.iter().map(number).collect::<Result<_, _>>()?;
     Ok(Examples::new(&data.features, labels))
+}
+
+#[cfg(test)]
+mod tests {
+    //! Examples are the same in either layout, and arrive as they were sent.
+    use strads::cluster::{pack, unpack};
+    use strads_datasets::generate::Classes;
+
+    use super::*;
+
+    fn examples(density: f64) -> Arc<Examples> {
+        let problem = Classes {
+            rows: 20,
+            columns: 6,
+            classes: 3,
+            density,
+            separation: 3.0,
+            seed: 1,
+        };
+        let data = problem.generate().unwrap();
+        let labels = data.target.as_ref().unwrap().iter().map(|y| *y as u32);
+        Arc::new(Examples::new(&data.features, labels.collect()))
+    }
+
+    #[test]
+    fn rows_are_named_where_that_is_shorter() {
+        assert!(matches!(examples(0.7).gather(&[0]), Rows::All(_)));
+        assert!(matches!(examples(0.2).gather(&[0]), Rows::Some { .. }));
+        let Rows::All(values) = examples(0.7).gather(&[4]) else {
+            panic!("dense")
+        };
+        assert_eq!((values.len(), values[6]), (7, 1.0));
+        assert!(values[..6].iter().any(|x| *x != 0.0));
+    }
+
+    #[test]
+    fn own_examples_arrive() {
+        for density in [1.0, 0.7, 0.2] {
+            let own = Own::new(examples(density), vec![7, 0, 13]);
+            let bytes = pack(&own);
+            let there: Own = unpack(&bytes).unwrap();
+            assert_eq!(there.gather(&[2, 0, 1]), own.gather(&[2, 0, 1]));
+            for end in 0..bytes.len() {
+                assert!(unpack::<Own>(&bytes[..end]).is_err());
+            }
+        }
+    }
 }

@@ -18,8 +18,11 @@ use super::servers::{self, Tables};
 use super::terms::Terms;
 use crate::failure::Failure;
 
-/// A way to the others for each worker of this process, and the server that it leads by, if any.
-pub fn in_process(terms: &Terms) -> Result<(Vec<Box<dyn Exchange>>, Option<Server>), Failure> {
+/// A way to the others for each worker, and the server that it leads by, if any.
+type Ways = (Vec<Box<dyn Exchange>>, Option<Server>);
+
+/// The ways of workers that are all in this process.
+pub fn in_process(terms: &Terms) -> Result<Ways, Failure> {
     let workers = (0..terms.workers as u32).map(WorkerId);
     if terms.shape == Shape::Server {
         return by_server(terms, workers);
@@ -39,10 +42,7 @@ pub fn in_process(terms: &Terms) -> Result<(Vec<Box<dyn Exchange>>, Option<Serve
     Ok((workers.zip(seats).map(exchange).collect(), None))
 }
 
-fn by_server(
-    terms: &Terms,
-    workers: impl Iterator<Item = WorkerId>,
-) -> Result<(Vec<Box<dyn Exchange>>, Option<Server>), Failure> {
+fn by_server(terms: &Terms, workers: impl Iterator<Item = WorkerId>) -> Result<Ways, Failure> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(Failure::world)?;
     let secret = Secret::generate().map_err(Failure::world)?;
     let server = servers::open(listener, &secret, terms.workers)?;
