@@ -6,8 +6,8 @@
 //! whole, or somebody has damaged it. The newest [`KEPT`] stay, so that there is one to go on from
 //! when the newest is damaged.
 //!
-//! What is in the parts is the app's affair. All three put it in the order of the data, not of
-//! workers, and so go on with any number of them.
+//! What is in the parts is the app's affair. All put it in the order of the data, not of workers,
+//! and so go on with any number of them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -102,7 +102,7 @@ impl Common {
             None => Ok(()),
             Some(_) => Err(Failure::input(
                 "--hostfile: this command runs on one host only\n\
-                 lasso, logistic, lda and mf run on many",
+                 lasso, logistic, lda, mf and mlr run on many",
             )),
         }
     }

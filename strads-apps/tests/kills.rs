@@ -13,8 +13,6 @@ use std::time::Duration;
 use rand::RngExt;
 use strads_common::random::stream;
 
-const JOB: &str = "lda corpus.bow --topics 4 --sweeps 60 --every 2 --workers 4 --quiet";
-
 /// A process that ends with the test.
 struct Process(Child);
 
@@ -57,15 +55,29 @@ fn model(place: &Path, name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn whoever_is_killed_the_result_is_the_undisturbed_one() {
+fn whoever_is_killed_topics_are_the_undisturbed_ones() {
+    whoever_is_killed(
+        "gen lda --documents 60 --words 80 --topics 4 --length 30 --seed 3 --out corpus.bow",
+        "lda corpus.bow --topics 4 --sweeps 60 --every 2 --workers 4 --quiet",
+    );
+}
+
+/// Its workers wait for each other, whichever of them is lost, and wherever the others move.
+#[test]
+fn whoever_is_killed_classes_are_the_undisturbed_ones() {
+    whoever_is_killed(
+        "gen mlr --rows 2000 --columns 40 --classes 6 --seed 3 --out examples.npz",
+        "mlr examples.npz --epochs 200 --solver sdca --tol 0 --topology halton --workers 4 --quiet",
+    );
+}
+
+/// Trains as `job` says on what `make` makes: undisturbed, and with somebody killed.
+fn whoever_is_killed(make: &str, job: &str) {
     let place = tempfile::tempdir().unwrap();
     let place = place.path();
-    fine(
-        place,
-        "gen lda --documents 60 --words 80 --topics 4 --length 30 --seed 3 --out corpus.bow",
-    );
+    fine(place, make);
     fine(place, "node --new-secret secret");
-    fine(place, &format!("{JOB} --checkpoint calm --out whole"));
+    fine(place, &format!("{job} --checkpoint calm --out whole"));
     let kills: u64 = std::env::var("STRADS_KILLS").map_or(4, |kills| kills.parse().unwrap());
     for kill in 0..kills {
         let mut random = stream(kill, "kills", 0);
@@ -74,7 +86,7 @@ fn whoever_is_killed_the_result_is_the_undisturbed_one() {
         fs::write(place.join("hosts"), one + &other).unwrap();
         let kept = format!("kept{kill}");
         let words = format!(
-            "{JOB} --checkpoint {kept} --out found{kill} --hostfile hosts --secret-file secret"
+            "{job} --checkpoint {kept} --out found{kill} --hostfile hosts --secret-file secret"
         );
         let mut running = Process(
             strads(place, &words)

@@ -168,6 +168,12 @@ impl Node {
         }
     }
 
+    /// Whether the workers of the present run wait for each other, and so need a thread each.
+    pub fn works_together(&self) -> bool {
+        let state = self.lock();
+        state.crew.as_ref().is_some_and(|crew| crew.together())
+    }
+
     /// Nothing more is to be done.
     pub fn close(&self) {
         self.lock().closed = true;

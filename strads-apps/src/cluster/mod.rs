@@ -31,7 +31,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub hostfile: Option<PathBuf>,
     /// The secret of nodes that run already (`host:port` in the hostfile)
-    #[arg(long, value_name = "FILE", requires = "hostfile")]
+    #[arg(long, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
     /// Run this program on the hosts, instead of copying this one there when it is absent
     #[arg(long, value_name = "PROGRAM", requires = "hostfile")]
@@ -53,7 +53,12 @@ impl Options {
     /// Starts the nodes that the command was told of; none if it was told of none.
     pub fn start(&self) -> Result<Option<Nodes>, Failure> {
         let Some(path) = &self.hostfile else {
-            return Ok(None);
+            return match &self.secret_file {
+                None => Ok(None),
+                Some(_) => Err(Failure::input(
+                    "--secret-file goes with --hostfile: it is the secret of nodes that run already",
+                )),
+            };
         };
         if path.as_os_str() == "-" {
             return Ok(Some(Nodes::of(handed::take()?)));

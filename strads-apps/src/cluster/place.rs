@@ -7,13 +7,14 @@ use strads::{Error, Executor};
 use super::Options;
 use super::launch::Nodes;
 use crate::failure::Failure;
-use crate::{lda, linear, mf};
+use crate::{lda, linear, mf, mlr};
 
 /// The programs that nodes can run.
 pub fn programs() -> Programs {
     let programs = Programs::new()
         .and::<linear::program::SparseRegression>()
-        .and::<lda::Lda>();
+        .and::<lda::Lda>()
+        .and::<mlr::Learning>();
     mf::programs(programs)
 }
 
@@ -24,6 +25,8 @@ pub struct Place {
     pub executor: Executor,
     /// How many workers there is room for.
     pub workers: usize,
+    /// How many processes these are in, those that are lost included.
+    pub hosts: usize,
     /// They end with this.
     nodes: Option<Nodes>,
 }
@@ -36,11 +39,13 @@ impl Place {
             return Ok(Self {
                 executor: Executor::Threads(threads),
                 workers: threads,
+                hosts: 1,
                 nodes: None,
             });
         };
         let mut members = nodes.members().clone();
         // Those of lost nodes too: the number of workers is part of the model.
+        let hosts = members.nodes.len();
         let workers = members.nodes.iter().map(|node| node.workers).sum();
         if bereft {
             members.nodes.retain(answers);
@@ -62,6 +67,7 @@ impl Place {
         };
         Ok(Self {
             workers,
+            hosts,
             executor: Executor::Cluster(cluster),
             nodes: Some(nodes),
         })
