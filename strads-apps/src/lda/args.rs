@@ -44,7 +44,11 @@ pub struct Args {
     /// How tokens are sampled
     #[arg(long, value_name = "SAMPLER", value_enum, default_value_t = Choice::Auto)]
     pub sampler: Choice,
-    /// Fit α and β to the corpus while training
+    /// Sweeps at the start in which words are smoothed more than β says, less and less; 0 does
+    /// without [default: 40, or 80 of moves]
+    #[arg(long, value_name = "SWEEPS")]
+    pub anneal: Option<u64>,
+    /// Fit α and β to the corpus while training, once β has fallen to its value
     #[arg(long)]
     pub optimise_hyper: bool,
     /// Measure and report every so many sweeps
@@ -55,7 +59,7 @@ pub struct Args {
     pub workers: Option<u16>,
     /// For comparison: data parallel, every worker with a copy of all counts, merged every so
     /// many sweeps. Reports likelihoods and writes no model
-    #[arg(long, value_name = "SWEEPS", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["checkpoint", "optimise_hyper"])]
+    #[arg(long, value_name = "SWEEPS", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["checkpoint", "optimise_hyper", "anneal"])]
     pub replicas: Option<u64>,
     /// The words, one a line
     #[arg(long, value_name = "FILE")]

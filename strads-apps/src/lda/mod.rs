@@ -4,6 +4,7 @@
 //! that cost the same for any number of topics. [`program`] schedules both; [`train`] is the run as a
 //! command. [`topics`] is the model held still, for documents that it was not learnt from.
 
+mod annealing;
 mod args;
 mod census;
 mod checkpoint;

@@ -14,6 +14,7 @@ use strads::policy::Rotation;
 use strads::{Error, Executor, Lender, Loan, Moved, Plan, Program, Round, Shares};
 use strads_datasets::Corpus;
 
+use super::annealing::Annealing;
 use super::census::{Census, Side, length_growth};
 use super::counts::WordCounts;
 use super::exact::Prior;
@@ -31,6 +32,8 @@ pub struct Lda {
     pub layout: Arc<Layout>,
     /// α, β and V.
     pub prior: Prior,
+    /// How β falls to its value in the first sweeps.
+    pub annealing: Annealing,
     /// What the rounds to come are for.
     pub aim: Aim,
     topics: usize,
@@ -132,6 +135,7 @@ impl Lda {
             tokens: shared[..topics].iter().map(|&n| u64::from(n)).sum(),
             lender: Lender::new(blocks),
             shared: shared.into(),
+            annealing: Annealing::default(),
             aim: Aim::Sample,
             sampler: Sampler::Exact,
             sweeps: 0,
@@ -282,6 +286,16 @@ impl Lda {
         self.measured
     }
 
+    /// α and β that make what was measured more likely: a step towards the best.
+    pub fn better_prior(&self, measured: &Measured) -> Prior {
+        let Prior { alpha, beta, words } = self.prior;
+        Prior {
+            alpha: measured.documents.better_prior(alpha.into(), self.topics) as f32,
+            beta: measured.words.better_prior(beta.into(), words) as f32,
+            words,
+        }
+    }
+
     /// How far workers' totals were off at the ends of sub-rounds, since this was last asked.
     pub fn drift(&mut self) -> f64 {
         let Drift { sum, times } = std::mem::take(&mut self.drift);
@@ -355,12 +369,16 @@ impl Program for Lda {
         } else {
             vec![None; workers]
         };
+        let prior = match self.aim {
+            Aim::Sample => self.annealing.prior(self.prior, self.sweeps),
+            Aim::Measure => self.prior,
+        };
         let mut plan = Plan::new();
         for (worker, block) in blocks.into_iter().enumerate() {
             let task = Task {
                 loan: block.map(|block| self.lender.lend(block)),
                 shared: Arc::clone(&self.shared),
-                prior: self.prior,
+                prior,
                 what: self.what(step, worker),
             };
             let cost = match block {

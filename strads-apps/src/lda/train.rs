@@ -8,6 +8,7 @@ use serde::Serialize;
 use strads::{Executor, Run, Stop, Verdict};
 use strads_datasets::{Corpus, ReadOptions, Source, read_corpus};
 
+use super::annealing::Annealing;
 use super::args::Args;
 use super::heldout::{self, Heldout, Names, Source as Held};
 use super::program::{self, Lda};
@@ -228,6 +229,8 @@ impl<'a> Training<'a> {
         }
         let sampler = args.sampler.sampler(topics, mean_length(corpus));
         lda.sample_by(sampler, &mut shards);
+        let sweeps = args.anneal.unwrap_or_else(|| Annealing::sweeps_of(sampler));
+        lda.annealing = Annealing::new(corpus.tokens(), corpus.word_kinds, topics, sweeps);
         Ok(Self {
             args,
             corpus,
@@ -320,9 +323,9 @@ impl<'a> Training<'a> {
             f64::from(self.lda.prior.alpha),
             f64::from(self.lda.prior.beta),
         );
-        if self.args.optimise_hyper && self.lda.sweeps() > 0 {
-            self.lda.prior.alpha = measured.documents.better_prior(alpha, self.lda.topics()) as f32;
-            self.lda.prior.beta = measured.words.better_prior(beta, self.corpus.word_kinds) as f32;
+        let settled = self.lda.sweeps() >= self.lda.annealing.sweeps.max(1);
+        if self.args.optimise_hyper && settled {
+            self.lda.prior = self.lda.better_prior(&measured);
         }
         self.seconds_measure += began.elapsed().as_secs_f64();
         Ok(Progress {

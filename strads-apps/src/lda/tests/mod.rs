@@ -5,18 +5,21 @@
 use std::collections::HashMap;
 
 use rand::RngExt;
+use strads::cluster::pack;
 use strads::{Executor, Run, Stop, Verdict};
 use strads_common::random::stream;
 use strads_datasets::Corpus;
+use strads_datasets::generate::Documents;
 
 mod agreement;
 mod held_still;
 
+use super::annealing::Annealing;
 use super::checkpoint;
 use super::counts::DocumentCounts;
 use super::exact::{Desk, Prior};
 use super::gamma::ln_gamma;
-use super::program::{self, Lda};
+use super::program::{self, Lda, Measured};
 use super::sampler::Sampler;
 use super::shard::Shard;
 use crate::checkpoint::Keeper;
@@ -71,6 +74,13 @@ fn prior(corpus: &Corpus, alpha: f32, beta: f32) -> Prior {
 fn sweep(executor: &Executor, lda: &mut Lda, shards: &mut [Shard], sweeps: u64) {
     let rounds = Stop::after_rounds(sweeps * lda.turns());
     Run::new().until(rounds).on(executor, lda, shards).unwrap();
+}
+
+fn measure(lda: &mut Lda, shards: &mut [Shard]) -> Measured {
+    let rounds = Stop::after_rounds(lda.measure());
+    let run = Run::new().until(rounds);
+    run.on(&Executor::Inline, lda, shards).unwrap();
+    lda.measured()
 }
 
 fn words(lda: &Lda) -> Vec<(u32, Vec<(u32, u32)>)> {
@@ -291,7 +301,16 @@ fn recovers(sampler: Sampler, sweeps: u64) {
     lda.sample_by(sampler, &mut shards);
     sweep(&Executor::Inline, &mut lda, &mut shards, sweeps);
     lda.sample_by(Sampler::Exact, &mut shards);
-    let mut found = vec![vec![0.0; corpus.word_kinds]; topics + 5];
+    let nearest = nearest(&lda, &corpus, topics);
+    assert!(
+        nearest.iter().filter(|&&cosine| cosine >= 0.9).count() >= 9,
+        "{nearest:?}"
+    );
+}
+
+/// How near each true topic's nearest one is: a cosine.
+fn nearest(lda: &Lda, corpus: &Corpus, topics: usize) -> Vec<f64> {
+    let mut found = vec![vec![0.0; corpus.word_kinds]; lda.topics()];
     lda.for_each_word(|word, row| {
         for &(topic, count) in row.iter().filter(|_| word > 0) {
             found[topic as usize][word as usize] = f64::from(count);
@@ -311,11 +330,33 @@ fn recovers(sampler: Sampler, sweeps: u64) {
             .map(|f| cosine(f, &truth(topic)))
             .fold(0.0, f64::max)
     };
-    let nearest: Vec<f64> = (0..topics).map(nearest).collect();
-    assert!(
-        nearest.iter().filter(|&&cosine| cosine >= 0.9).count() >= 9,
-        "{nearest:?}"
-    );
+    (0..topics).map(nearest).collect()
+}
+
+/// From the same start, a run whose first sweeps were annealed is much likelier after as many: without,
+/// topics that began as one are still together.
+#[test]
+fn annealing_parts_topics() {
+    let generator = Documents {
+        documents: 1000,
+        words: 1000,
+        topics: 30,
+        alpha: 0.05,
+        beta: 0.05,
+        zipf: 0.0,
+        length: 60.0,
+        seed: 3,
+    };
+    let corpus = generator.generate().unwrap();
+    let prior = prior(&corpus, 0.2, 0.01);
+    let after = |annealed: u64| {
+        let (mut lda, mut shards) = program::prepare(&corpus, 2, prior, 30, 1, None);
+        lda.annealing = Annealing::new(corpus.tokens(), corpus.word_kinds, 30, annealed);
+        sweep(&Executor::Inline, &mut lda, &mut shards, 60);
+        measure(&mut lda, &mut shards).predictive / corpus.tokens() as f64
+    };
+    let (with, without) = (after(40), after(0));
+    assert!(with > without + 0.05, "{with} {without}");
 }
 
 fn cosine(a: &[f64], b: &[f64]) -> f64 {
@@ -356,6 +397,63 @@ fn resuming_changes_nothing() {
         refused.contains("step-4") && refused.contains("topics"),
         "{refused}"
     );
+}
+
+/// Fitted while sampling, α and β come to those that the corpus was generated with.
+#[test]
+fn priors_are_recovered() {
+    let (alpha, beta) = (0.3, 0.1);
+    let generator = Documents {
+        documents: 300,
+        words: 100,
+        topics: 8,
+        alpha,
+        beta,
+        zipf: 0.0,
+        length: 80.0,
+        seed: 2,
+    };
+    let corpus = generator.generate().unwrap();
+    let start = prior(&corpus, 50.0 / 8.0, 0.01);
+    let (mut lda, mut shards) = program::prepare(&corpus, 2, start, 8, 1, None);
+    lda.annealing = Annealing::new(corpus.tokens(), corpus.word_kinds, 8, 40);
+    sweep(&Executor::Inline, &mut lda, &mut shards, 40);
+    for _ in 0..60 {
+        sweep(&Executor::Inline, &mut lda, &mut shards, 4);
+        let measured = measure(&mut lda, &mut shards);
+        lda.prior = lda.better_prior(&measured);
+    }
+    let off = |found: f32, truth: f64| (f64::from(found) / truth - 1.0).abs();
+    assert!(
+        off(lda.prior.alpha, alpha) < 0.2 && off(lda.prior.beta, beta) < 0.2,
+        "{:?}",
+        lda.prior
+    );
+}
+
+/// Beside counts a token takes 8 bytes under exact sampling, 12 under moves, 16 if topics are many.
+#[test]
+fn a_token_takes_at_most_sixteen_bytes() {
+    let corpus = generated(200, 6, 1);
+    let prior = prior(&corpus, 0.1, 0.1);
+    for (sampler, topics, expected) in [
+        (Sampler::Exact, 100, 8),
+        (Sampler::Exact, 3000, 8),
+        (Sampler::Mh, 100, 12),
+        (Sampler::Mh, 3000, 16),
+    ] {
+        let (mut lda, mut shards) = program::prepare(&corpus, 2, prior, topics, 3, None);
+        lda.sample_by(sampler, &mut shards);
+        let each = |shard: &Shard| pack(&shard.cells).len() + pack(&shard.moves).len();
+        let all: usize = shards.iter().map(each).sum();
+        // Where words begin, totals, and the lengths of what was packed.
+        let beside = 4 * (2 * corpus.word_kinds + 2 * topics) + 400;
+        let tokens = corpus.tokens() as usize;
+        assert!(
+            (expected * tokens..expected * tokens + beside).contains(&all),
+            "{sampler:?}, {topics} topics: {all} bytes for {tokens} tokens"
+        );
+    }
 }
 
 /// Sixteen workers have about the same to do in every sub-round, though words follow Zipf's law
