@@ -21,6 +21,7 @@ mod session;
 mod shared;
 mod simulated;
 mod tcp;
+mod traffic;
 
 pub use cabinet::{BlockId, Cabinet};
 pub use crew::Cluster;
