@@ -269,7 +269,8 @@ impl Session {
                 Answer::Home
             }
             Message::Cut(other, reason) if other < self.nodes.len() => {
-                return Ok(Err((Some(other), reason)));
+                let witness = &self.nodes[node].name;
+                return Ok(Err((Some(other), format!("{reason}, says {witness}"))));
             }
             Message::Stuck(reason) => return Ok(Err((None, reason))),
             _ => return Err(Malformed("a message to the coordinator")),
