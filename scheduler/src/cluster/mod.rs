@@ -22,6 +22,7 @@ mod session;
 mod shared;
 mod simulated;
 mod tcp;
+mod traffic;
 
 pub use cabinet::{BlockId, Cabinet};
 pub use crew::Cluster;

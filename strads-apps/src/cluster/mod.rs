@@ -4,6 +4,7 @@
 //! command is told; [`launch::start`] makes nodes run and returns [`launch::Nodes`]: who they are
 //! ([`strads_common::members::Members`]) and, until it is dropped, the right to have them.
 
+pub mod awake;
 pub mod check;
 pub mod handed;
 pub mod job;
@@ -11,6 +12,7 @@ pub mod launch;
 pub mod node;
 pub mod place;
 pub mod recovery;
+pub mod roster;
 pub mod secret_file;
 mod ssh;
 pub mod talk;

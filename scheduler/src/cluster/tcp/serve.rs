@@ -192,8 +192,7 @@ impl Service {
             },
         )
         .await;
-        let own = peers.greeting.rank;
-        let _ = peers.say(Message::Cut(rank, format!("{reason}, says node {own}")));
+        let _ = peers.say(Message::Cut(rank, reason));
     }
 }
 
