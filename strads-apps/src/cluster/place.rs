@@ -29,44 +29,19 @@ pub struct Place {
     pub executor: Executor,
     /// How many workers there is room for.
     pub workers: usize,
-<<<<<<< HEAD
     /// How many processes these are in, those that are lost included.
     pub hosts: usize,
-    /// They end with this.
-    nodes: Option<Nodes>,
-}
-
-impl Place {
-    /// The nodes that `options` name, those of them that are there if some may be lost; or
-    /// `threads` threads here.
-    pub fn new(options: &Options, threads: usize, bereft: bool) -> Result<Self, Failure> {
-        let Some(nodes) = options.start()? else {
-            return Ok(Self {
-                executor: Executor::Threads(threads),
-                workers: threads,
-                hosts: 1,
-                nodes: None,
-            });
-        };
-        let mut members = nodes.members().clone();
-        // Those of lost nodes too: the number of workers is part of the model.
-        let hosts = members.nodes.len();
-        let workers = members.nodes.iter().map(|node| node.workers).sum();
-        if bereft {
-            members.nodes.retain(answers);
-        }
-=======
 }
 
 impl Place {
     /// The nodes of `roster` that are there, which `options` name; or `threads` threads here.
     pub fn new(options: &Options, roster: &Roster, threads: usize) -> Result<Self, Failure> {
->>>>>>> faults
         let cluster = loop {
             let Some(members) = roster.gather(options)? else {
                 return Ok(Self {
                     executor: Executor::Threads(threads),
                     workers: threads,
+                    hosts: 1,
                 });
             };
             if members.nodes.is_empty() {
@@ -88,12 +63,8 @@ impl Place {
             }
         };
         Ok(Self {
-<<<<<<< HEAD
-            workers,
-            hosts,
-=======
             workers: roster.workers(),
->>>>>>> faults
+            hosts: roster.hosts(),
             executor: Executor::Cluster(cluster),
         })
     }

@@ -5,6 +5,7 @@
 //! which nobody disturbed.
 
 use crate::checkpoint;
+use crate::cli::interrupt;
 use crate::failure::Failure;
 use crate::options::{Common, OnFailure};
 
@@ -23,6 +24,8 @@ pub fn recovering<A>(
             Err(Failure::Lost { node, message }) => (node, message),
             other => return other,
         };
+        // Nodes that an interruption has ended are no loss to go on from.
+        interrupt::has_the_last_word();
         let common = common(&mut args);
         let stop = |advice: String| Failure::Lost {
             node: node.clone(),

@@ -47,6 +47,15 @@ impl Roster {
         members.map(|member| member.workers).sum()
     }
 
+    /// How many nodes there were to be, lost ones too.
+    pub fn hosts(&self) -> usize {
+        let roll = self.lock();
+        roll.nodes
+            .iter()
+            .map(|nodes| nodes.members().nodes.len())
+            .sum()
+    }
+
     /// The node of this name is lost. False if that was known.
     pub fn strike(&self, name: &str) -> bool {
         self.lock().struck.insert(name.to_owned())

@@ -225,8 +225,9 @@ impl<'a> Training<'a> {
                 teller.tell(program);
             }
             let kept = keeper.as_mut().zip(program.kept());
-            let kept =
-                kept.map(|(keeper, state)| keeper.keep(program.epochs(), checkpoint::parts(state)));
+            let kept = kept.map(|(keeper, state)| {
+                keeper.keep(program.epochs(), checkpoint::parts(state), teller.console)
+            });
             match kept.unwrap_or(Ok(())) {
                 Ok(()) => Verdict::Continue,
                 Err(failure) => {
@@ -244,7 +245,7 @@ impl<'a> Training<'a> {
         }
         let left = program.end()?;
         if let Some(keeper) = &mut self.keeper {
-            keeper.finish()?;
+            keeper.finish(console)?;
         }
         Ok((left, program))
     }
