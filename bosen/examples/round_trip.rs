@@ -1,13 +1,16 @@
 //! One key there and back, beside a plain tokio ping-pong over the same loopback.
 //!
 //! `cargo run --release -p bosen --example round_trip [SECONDS]` starts itself as the other
-//! process and takes turns between the two, so that a busy machine is busy for both. Last comes
-//! the rate of small operations, 64 of which are under way at the same time.
+//! process and takes turns between the two, so that a busy machine is busy for both. To wake a
+//! core that sleeps takes longer than the rest of it, and where the system puts a process is luck;
+//! so both processes are on one core first, then on two. Last comes the rate of small operations,
+//! 64 of which are under way at the same time.
 
 use bosen::consistency::Consistency;
 use bosen::rows::{RowId, RowSet};
 use bosen::spec::TableSpec;
 use bosen::tcp::{Server, ServerOptions, Timing, Worker, WorkerOptions};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -29,15 +32,31 @@ const TABLE: TableId = TableId(0);
 fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1).as_deref() {
         Some("--serve") => serve(),
-        seconds => measure(Duration::from_secs_f64(seconds.unwrap_or("2").parse()?)),
+        seconds => {
+            let time = Duration::from_secs_f64(seconds.unwrap_or("2").parse()?);
+            for (core, place) in [(0, "one core"), (1, "two cores")] {
+                println!("{place}");
+                measure(time, core)?;
+            }
+            Ok(())
+        }
     }
+}
+
+/// Keeps this process, and what it starts, on a core.
+fn stay_on(core: usize) -> Result<(), Box<dyn Error>> {
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    Ok(sched_setaffinity(None, &cores)?)
 }
 
 /// The other process: a server of the store, and one that sends back what it gets.
 fn serve() -> Result<(), Box<dyn Error>> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
-    let seed: u8 = line.trim().parse()?;
+    let (seed, core) = line.trim().split_once(' ').ok_or("no core")?;
+    stay_on(core.parse()?)?;
+    let seed: u8 = seed.parse()?;
     let options = ServerOptions {
         shard: ShardId(0),
         shards: 1,
@@ -61,22 +80,27 @@ fn serve() -> Result<(), Box<dyn Error>> {
     Ok(server.join()?)
 }
 
-fn start(seed: u8) -> Result<(Child, SocketAddr, SocketAddr), Box<dyn Error>> {
+fn start(seed: u8, core: usize) -> Result<(Child, SocketAddr, SocketAddr), Box<dyn Error>> {
     let mut child = Command::new(std::env::current_exe()?)
         .arg("--serve")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    writeln!(child.stdin.take().ok_or("no standard input")?, "{seed}")?;
+    writeln!(
+        child.stdin.take().ok_or("no standard input")?,
+        "{seed} {core}"
+    )?;
     let mut line = String::new();
     BufReader::new(child.stdout.take().ok_or("no standard output")?).read_line(&mut line)?;
     let (store, echo) = line.trim().split_once(' ').ok_or("no addresses")?;
     Ok((child, store.parse()?, echo.parse()?))
 }
 
-fn measure(time: Duration) -> Result<(), Box<dyn Error>> {
+/// Measures with the other process on `core`, and this one on the first.
+fn measure(time: Duration, core: usize) -> Result<(), Box<dyn Error>> {
+    stay_on(0)?;
     let seed = 7;
-    let (mut child, store, echo) = start(seed)?;
+    let (mut child, store, echo) = start(seed, core)?;
     let worker = Worker::start(WorkerOptions {
         worker: WorkerId(0),
         workers: 1,

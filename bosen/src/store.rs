@@ -4,6 +4,7 @@
 //! not there reads as zeros.
 
 mod dense;
+mod recent;
 mod spare;
 mod sparse;
 

@@ -83,13 +83,13 @@ pub struct Work {
 /// What went from one process to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Traffic {
-    /// Who sent it, such as `worker 3` or `coordinator`.
+    /// Who sent it: `coordinator`, or a node by its name.
     pub from: String,
     /// Who got it.
     pub to: String,
     /// What kind of content it was.
     pub kind: String,
-    /// How many bytes, as they went over the wire.
+    /// How many bytes, headers included; signs of life and what sealing adds are left out.
     pub bytes: u64,
 }
 

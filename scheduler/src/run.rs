@@ -90,7 +90,7 @@ impl Run {
             return Err(Error::NoWorkers);
         }
         let workers = shards.len();
-        executor.employ::<P, _>(shards, |crew| {
+        let (outcome, links) = executor.employ::<P, _>(shards, |crew| {
             let mut drive = Drive {
                 run: self,
                 program,
@@ -104,7 +104,10 @@ impl Run {
             let outcome = drive.rounds(observer);
             drive.recall();
             outcome.map(|()| drive.record)
-        })?
+        })?;
+        let mut record = outcome?;
+        record.links = links;
+        Ok(record)
     }
 }
 

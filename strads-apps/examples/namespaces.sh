@@ -37,7 +37,7 @@ for me in $(seq 0 $((peers - 1))); do
     ip netns exec "$job-hub" tc qdisc add dev "port$me" root tbf rate "$rate" burst 64kb latency 100ms
 done
 addresses=10.77.0.1:7000,10.77.0.2:7000,10.77.0.3:7000,10.77.0.4:7000
-head -c 32 /dev/urandom >"$place/secret"
+"$strads" node --new-secret "$place/secret"
 
 # train DATA OPTIONS…: the first worker's events.
 train() {
@@ -46,7 +46,7 @@ train() {
     local pids=()
     for me in 3 2 1 0; do
         ip netns exec "$job-$me" "$strads" mlr "$place/$data" --peers "$addresses" --me "$me" \
-            --secret "$place/secret" --threads 1 --seed 1 --quiet --json "$@" >"$place/out.$me" &
+            --secret-file "$place/secret" --threads 1 --seed 1 --quiet --json "$@" >"$place/out.$me" &
         pids+=($!)
     done
     for pid in "${pids[@]}"; do wait "$pid"; done

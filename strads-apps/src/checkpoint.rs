@@ -6,8 +6,8 @@
 //! whole, or somebody has damaged it. The newest [`KEPT`] stay, so that there is one to go on from
 //! when the newest is damaged.
 //!
-//! What is in the parts is the app's affair. All three put it in the order of the data, not of
-//! workers, and so go on with any number of them.
+//! What is in the parts is the app's affair. All put it in the order of the data, not of workers,
+//! and so go on with any number of them.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,10 +19,14 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::cli::interrupt::Together;
+use crate::console::Console;
 use crate::failure::Failure;
 
 /// How many checkpoints stay.
 const KEPT: usize = 2;
+/// What a checkpoint's name ends with while it is being written.
+const PARTIAL: &str = ".partial";
 /// The name of the file that is written last.
 const MANIFEST: &str = "manifest.json";
 /// Which manifests are understood.
@@ -98,8 +102,18 @@ impl Keeper {
     }
 
     /// Writes a checkpoint while the caller goes on. Says what became of the one before it.
-    pub fn keep(&mut self, step: u64, parts: Vec<(&'static str, Bytes)>) -> Result<(), Failure> {
-        self.finish()?;
+    pub fn keep(
+        &mut self,
+        step: u64,
+        parts: Vec<(&'static str, Bytes)>,
+        console: &mut Console,
+    ) -> Result<(), Failure> {
+        self.finish(console)?;
+        let bytes: usize = parts.iter().map(|(_, bytes)| bytes.len()).sum();
+        console.stage(format_args!(
+            "step {step}: keeping a checkpoint of {:.1} MB",
+            bytes as f64 / 1e6
+        ));
         let root = self.root.clone();
         let manifest = Manifest {
             step,
@@ -112,7 +126,14 @@ impl Keeper {
     }
 
     /// Waits until what was to be kept is on the disk.
-    pub fn finish(&mut self) -> Result<(), Failure> {
+    pub fn finish(&mut self, console: &mut Console) -> Result<(), Failure> {
+        if self.writing.as_ref().is_some_and(|it| !it.is_finished()) {
+            console.stage("waiting until the last checkpoint is on the disk");
+        }
+        self.settle()
+    }
+
+    fn settle(&mut self) -> Result<(), Failure> {
         let Some(writing) = self.writing.take() else {
             return Ok(());
         };
@@ -153,7 +174,7 @@ impl Keeper {
 impl Drop for Keeper {
     fn drop(&mut self) {
         // Whoever gets here without `finish` has another failure to tell of.
-        let _ = self.finish();
+        let _ = self.settle();
     }
 }
 
@@ -235,11 +256,13 @@ fn list(root: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 }
 
 fn write(root: &Path, mut manifest: Manifest, parts: &[(&'static str, Bytes)]) -> io::Result<()> {
+    // Ctrl-C lets it become whole; SIGKILL does not, and what that has left goes now.
+    let _whole = Together::new();
     fs::create_dir_all(root)?;
+    remove_partial(root)?;
     let place = root.join(format!("step-{}", manifest.step));
-    let partial = root.join(format!("step-{}.partial", manifest.step));
+    let partial = root.join(format!("step-{}{PARTIAL}", manifest.step));
     let written = (|| {
-        let _ = fs::remove_dir_all(&partial);
         fs::create_dir(&partial)?;
         for (name, bytes) in parts {
             let part = Part {
@@ -265,6 +288,18 @@ fn write(root: &Path, mut manifest: Manifest, parts: &[(&'static str, Bytes)]) -
     }
     for (_, old) in list(root)?.into_iter().rev().skip(KEPT) {
         fs::remove_dir_all(old)?;
+    }
+    Ok(())
+}
+
+/// Removes what was being written when its process was killed.
+fn remove_partial(root: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|name| name.starts_with("step-") && name.ends_with(PARTIAL)) {
+            fs::remove_dir_all(path)?;
+        }
     }
     Ok(())
 }
@@ -330,11 +365,12 @@ mod tests {
 
     fn keep(root: &Path, steps: std::ops::Range<u64>) {
         let mut keeper = Keeper::new(root, "toy", "job");
+        let mut console = Console::new(false, true);
         for step in steps {
             let parts = vec![("one", Bytes::from(vec![step as u8; 100]))];
-            keeper.keep(step, parts).unwrap();
+            keeper.keep(step, parts, &mut console).unwrap();
         }
-        keeper.finish().unwrap();
+        keeper.finish(&mut console).unwrap();
     }
 
     #[test]
@@ -392,6 +428,7 @@ mod tests {
         fs::create_dir(root.path().join("step-9.partial")).unwrap();
         assert!(newest(root.path()).is_err());
         keep(root.path(), 1..2);
+        assert!(!root.path().join("step-9.partial").exists());
         let other = |app, job| {
             Keeper::new(root.path(), app, job)
                 .resume()

@@ -99,6 +99,12 @@ impl Console {
         }
     }
 
+    /// Shows what begins now and may take a while, on a terminal.
+    pub fn stage(&mut self, line: impl Display) {
+        self.shown = None;
+        self.progress(|| line);
+    }
+
     /// Tells the report, if there is to be one, of a step too small for an event. The fields are
     /// those of `progress` events, and are only made if they are kept.
     pub fn step<T: Serialize>(&mut self, fields: impl FnOnce() -> T) {

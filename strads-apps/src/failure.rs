@@ -15,7 +15,12 @@ pub enum Failure {
     /// The world fails (disk, network, another process): exit code 3.
     World(String),
     /// A node is gone, with what it had: exit code 3, unless one goes on without it.
-    Lost(String),
+    Lost {
+        /// The node, as the hostfile names it.
+        node: String,
+        /// What is known of it.
+        message: String,
+    },
 }
 
 impl Failure {
@@ -33,7 +38,7 @@ impl Failure {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Input(_) => 2,
-            Self::World(_) | Self::Lost(_) => 3,
+            Self::World(_) | Self::Lost { .. } => 3,
         }
     }
 }
@@ -41,7 +46,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Input(message) | Self::World(message) | Self::Lost(message) => {
+            Self::Input(message) | Self::World(message) | Self::Lost { message, .. } => {
                 f.write_str(message)
             }
         }
@@ -52,9 +57,10 @@ impl std::error::Error for Failure {}
 
 impl From<strads::Error> for Failure {
     fn from(error: strads::Error) -> Self {
+        let message = error.to_string();
         match error {
-            strads::Error::Lost { .. } => Self::Lost(error.to_string()),
-            _ => Self::World(error.to_string()),
+            strads::Error::Lost { node, .. } => Self::Lost { node, message },
+            _ => Self::World(message),
         }
     }
 }

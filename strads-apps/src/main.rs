@@ -228,7 +228,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Eval(args) if mlr::is_model(&args.applied.model) => mlr::eval(&args),
         Command::Eval(args) => linear::eval(&args),
         Command::Inspect(args) => inspect::run(&args),
-        Command::Mlr(args) => mlr::run(&args),
+        Command::Mlr(args) => recovering(args, |args| &mut args.common, mlr::run),
         Command::Gen(args) => generate::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Node(args) => node::run(&args),

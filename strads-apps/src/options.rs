@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use strads::Executor;
 
+use crate::checkpoint;
 use crate::cluster;
 use crate::cluster::place::Place;
+use crate::cluster::roster::Roster;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::report::{Report, Settings};
@@ -42,9 +44,9 @@ pub struct Common {
     /// or stop [default: restart with --checkpoint, stop without]
     #[arg(long, value_name = "WHAT", value_enum, requires = "hostfile")]
     pub on_failure: Option<OnFailure>,
-    /// A node was lost: run on those that are left.
+    /// The nodes on them, once they are started.
     #[arg(skip)]
-    pub bereft: bool,
+    pub roster: Roster,
     /// Other hosts to run on.
     #[command(flatten)]
     pub cluster: cluster::Options,
@@ -71,6 +73,7 @@ impl Common {
 
     /// Refuses now what could only be written at the end: better than after an hour.
     pub fn check(&self) -> Result<(), Failure> {
+        self.check_checkpoint()?;
         let Some(report) = &self.report else {
             return Ok(());
         };
@@ -91,6 +94,20 @@ impl Common {
         }
     }
 
+    /// A training that begins does not mix its checkpoints with those of another.
+    fn check_checkpoint(&self) -> Result<(), Failure> {
+        let directory = self.checkpoint.as_ref().filter(|_| !self.resume);
+        let Some(directory) = directory.filter(|kept| checkpoint::newest_manifest(kept).is_some())
+        else {
+            return Ok(());
+        };
+        let shown = directory.display();
+        Err(Failure::input(format!(
+            "{shown}: has checkpoints already\n\
+             go on from them: strads resume {shown}; or give this training a directory of its own"
+        )))
+    }
+
     /// The threads of this process, for what is not worth sending away.
     pub fn executor(&self) -> Executor {
         Executor::Threads(self.threads())
@@ -102,14 +119,14 @@ impl Common {
             None => Ok(()),
             Some(_) => Err(Failure::input(
                 "--hostfile: this command runs on one host only\n\
-                 lasso, logistic, lda and mf run on many",
+                 lasso, logistic, lda, mf and mlr run on many",
             )),
         }
     }
 
     /// Where programs run: here, or on the hosts that were named.
     pub fn place(&self) -> Result<Place, Failure> {
-        Place::new(&self.cluster, self.threads(), self.bereft)
+        Place::new(&self.cluster, &self.roster, self.threads())
     }
 
     /// Where the app says what it does.

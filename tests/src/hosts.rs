@@ -15,13 +15,15 @@
 //! This takes root, iproute2 and an ssh server. Where one of them is missing a test is skipped and
 //! says so; with `STRADS_CI` set, as `.ci/run` does, that is a failure.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
 
 use crate::binary::strads;
@@ -37,6 +39,7 @@ pub struct Hosts {
     prefix: String,
     count: usize,
     sshds: Vec<Child>,
+    disks: Vec<PathBuf>,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -56,6 +59,7 @@ impl Hosts {
             prefix: format!("strads{}", std::process::id()),
             count,
             sshds: Vec::new(),
+            disks: Vec::new(),
             _alone: alone,
         };
         hosts.connect();
@@ -108,6 +112,16 @@ impl Hosts {
         self.at(&self.front(), program)
     }
 
+    /// Does something on a host's network, in a thread of its own.
+    pub fn within<T: Send>(&self, host: usize, what: impl FnOnce() -> T + Send) -> T {
+        let space = File::open(format!("/run/netns/{}", self.space(host))).unwrap();
+        let there = || {
+            move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+            what()
+        };
+        thread::scope(|scope| scope.spawn(there).join().unwrap())
+    }
+
     fn at(&self, space: &str, program: impl AsRef<Path>) -> Command {
         // Only the network is another one: `ip netns exec` would hide control groups too.
         let mut command = Command::new("nsenter");
@@ -139,6 +153,14 @@ impl Hosts {
         let space = self.space(host);
         let rule = format!("root tbf rate {megabits}mbit burst 64kb latency 100ms");
         run("tc", &format!("-n {space} qdisc replace dev eth0 {rule}"));
+    }
+
+    /// From now on nobody gets an answer from a port of the host's above 1023: ssh goes on, nodes
+    /// are behind a firewall.
+    pub fn block(&self, host: usize) {
+        let space = self.space(host);
+        let rule = "ipproto tcp sport 1024-65534 blackhole";
+        self.ip(&format!("-n {space} rule add {rule}"));
     }
 
     /// The processes on a host, without its ssh server.
@@ -187,12 +209,18 @@ impl Hosts {
         self.path(&format!("cache{host}"))
     }
 
-    /// Makes a host's cache a disk of so many bytes. It is unmounted with the hosts.
-    pub fn small_disk(&self, host: usize, bytes: u64) {
-        let cache = self.cache(host);
-        fs::create_dir_all(&cache).unwrap();
-        let to = cache.display();
+    /// Makes a directory a disk of so many bytes. It is unmounted with the hosts.
+    pub fn small_disk(&mut self, directory: &Path, bytes: u64) {
+        fs::create_dir_all(directory).unwrap();
+        let to = directory.display();
         run("mount", &format!("-t tmpfs -o size={bytes} strads {to}"));
+        self.disks.push(directory.to_owned());
+    }
+
+    /// Gives a small disk so many bytes.
+    pub fn resize_disk(&self, directory: &Path, bytes: u64) {
+        let of = directory.display();
+        run("mount", &format!("-o remount,size={bytes} {of}"));
     }
 
     /// A host's address.
@@ -302,11 +330,9 @@ impl Drop for Hosts {
             let _ = sshd.wait();
         }
         remove_namespaces(&self.prefix);
-        for host in 1..=self.count {
-            // Only what was mounted can be unmounted.
-            let mut unmount = Command::new("umount");
-            unmount.arg("-l").arg(self.cache(host));
-            let _ = unmount.stderr(Stdio::null()).status();
+        for disk in &self.disks {
+            // A disk that stays keeps its directory, and that is complained of.
+            let _ = Command::new("umount").arg("-l").arg(disk).status();
         }
     }
 }

@@ -67,9 +67,14 @@ impl Running {
 
     /// Waits until its output or its complaints have `word` in them.
     pub fn until_it_says(&mut self, word: &str) {
+        self.until_it_has_said(word, 1);
+    }
+
+    /// Waits until its output or its complaints have `word` in them so many times.
+    pub fn until_it_has_said(&mut self, word: &str, times: usize) {
         let late = Instant::now() + PATIENCE;
         loop {
-            let says = |said: &Said| said.lock().unwrap().contains(word);
+            let says = |said: &Said| said.lock().unwrap().matches(word).count() >= times;
             if says(&self.stdout) || says(&self.stderr) {
                 return;
             }

@@ -61,6 +61,14 @@ fn mf() {
 }
 
 #[test]
+fn mlr() {
+    let make = "gen mlr --rows 400 --columns 30 --classes 7 --seed 1 --out data.npz";
+    let train = "mlr data.npz --epochs 4 --batch 32 --seed 1 --workers 4";
+    same_model(make, &format!("{train} --update factors --topology halton"));
+    same_model(make, &format!("{train} --update full --solver sgd"));
+}
+
+#[test]
 fn a_node_is_killed() {
     let Some(hosts) = Hosts::start(2) else { return };
     here(

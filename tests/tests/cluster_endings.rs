@@ -97,8 +97,11 @@ fn a_link_is_cut() {
 
 #[test]
 fn a_disk_is_full() {
-    let Some(hosts) = Hosts::start(2) else { return };
-    hosts.small_disk(2, 1 << 20);
+    let Some(mut hosts) = Hosts::start(2) else {
+        return;
+    };
+    let cache = hosts.cache(2);
+    hosts.small_disk(&cache, 1 << 20);
     let hostfile = hosts.hostfile("");
     let ended = Running::start(hosts.strads("cluster check", &hostfile)).end(PATIENCE);
     let ended = ended.fails(3);

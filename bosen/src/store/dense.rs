@@ -1,9 +1,10 @@
 //! Dense rows in one array, each in a slot of `length` cells.
 //!
 //! Where a row's slot is, is arithmetic for a range of keys and a hash table otherwise. The slots
-//! of the last set of rows are remembered, so that a set used again costs no look-ups.
+//! of the last sets of rows are remembered, so that a set used again costs no look-ups.
 
 use super::Store;
+use super::recent::Recent;
 use super::spare::Spare;
 use crate::batch::{Batch, Cells, cells_of};
 use crate::element::{Element, add_slice, freeze, view};
@@ -22,7 +23,7 @@ pub struct DenseStore<E> {
     memory: Vec<Memory>,
     /// Steps that each slot has made; empty until a step is taken.
     steps: Vec<u32>,
-    recent: Option<(Arc<RowSet>, Slots)>,
+    recent: Recent<Slots>,
     spare: Spare,
 }
 
@@ -74,7 +75,7 @@ impl<E: Element> DenseStore<E> {
             values: vec![E::default(); slots * length],
             memory: Vec::new(),
             steps: Vec::new(),
-            recent: None,
+            recent: Recent::default(),
             spare: Spare::default(),
         }
     }
@@ -86,10 +87,8 @@ impl<E: Element> DenseStore<E> {
 
     /// Where `rows` are, making those that are not there.
     fn slots_to_write(&mut self, rows: &Arc<RowSet>) -> Slots {
-        if let Some((known, slots)) = &self.recent
-            && Arc::ptr_eq(known, rows)
-        {
-            return slots.clone();
+        if let Some(slots) = self.recent.of(rows) {
+            return slots;
         }
         let slots = match &mut self.index {
             Index::Range { first, .. } => slots_in_range(*first, rows),
@@ -109,16 +108,14 @@ impl<E: Element> DenseStore<E> {
                 Slots::List(list)
             }
         };
-        self.recent = Some((rows.clone(), slots.clone()));
+        self.recent.remember(rows, &slots);
         slots
     }
 
     /// Where `rows` are, those that are not there being absent.
     fn slots_to_read(&mut self, rows: &Arc<RowSet>) -> Slots {
-        if let Some((known, slots)) = &self.recent
-            && Arc::ptr_eq(known, rows)
-        {
-            return slots.clone();
+        if let Some(slots) = self.recent.of(rows) {
+            return slots;
         }
         let slots = match &self.index {
             Index::Range { first, .. } => slots_in_range(*first, rows),
@@ -130,7 +127,7 @@ impl<E: Element> DenseStore<E> {
         };
         let complete = !matches!(&slots, Slots::List(list) if list.contains(&ABSENT));
         if complete {
-            self.recent = Some((rows.clone(), slots.clone()));
+            self.recent.remember(rows, &slots);
         }
         slots
     }
@@ -297,7 +294,7 @@ impl<E: Element> Store for DenseStore<E> {
                     return;
                 };
                 free.push(slot);
-                self.recent = None;
+                self.recent.clear();
                 self.cells(slot as usize)
             }
         };

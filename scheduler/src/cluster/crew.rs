@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::executor::{Crew, Finished, longest};
 use crate::plan::{Assignment, Claim, Place, Plan, excludes};
 use crate::program::Program;
+use crate::record::Traffic;
 
 /// Nodes that wait for programs to run.
 ///
@@ -69,12 +70,12 @@ impl Cluster {
 }
 
 /// Puts workers on `shards`, on the nodes of `cluster`, for as long as `work` runs; the shards come
-/// home afterwards.
+/// home afterwards. Also returns what has gone over links.
 pub(crate) fn employ<P: Program, R>(
     cluster: &Cluster,
     shards: &mut [P::Shard],
     work: impl FnOnce(&mut dyn Crew<P>) -> R,
-) -> Result<R, Error> {
+) -> Result<(R, Vec<Traffic>), Error> {
     let passport = P::passport().ok_or(Error::StaysHome)?;
     let mut session = cluster.lock();
     session.check()?;
@@ -99,7 +100,7 @@ pub(crate) fn employ<P: Program, R>(
     let result = work(&mut crew);
     session.end();
     bring_home(&mut session, &passport, &homes, shards)?;
-    Ok(result)
+    Ok((result, session.traffic()))
 }
 
 /// Exchanges shards for what they have become. A lost node is no error here: whoever ran into it

@@ -61,8 +61,9 @@ pub enum Message {
         /// What the panic said.
         message: String,
     },
-    /// To the coordinator: the shard of a dismissed worker.
-    Dismissed(usize, Parcel),
+    /// To the coordinator: the shard of a dismissed worker, and how many bytes of blocks the node has
+    /// sent to which others since it last said so.
+    Dismissed(usize, Parcel, Vec<(usize, u64)>),
     /// To the coordinator: another node cannot be reached.
     Cut(usize, String),
     /// To the coordinator: this node cannot go on.
@@ -137,8 +138,8 @@ impl Message {
                 share,
             } => packed(9, pack(&(position, seconds, names(&share))), share.bytes),
             Self::Panicked { position, message } => packed(10, pack(&(position, message)), none),
-            Self::Dismissed(worker, shard) => {
-                packed(11, pack(&(worker, names(&shard))), shard.bytes)
+            Self::Dismissed(worker, shard, blocks) => {
+                packed(11, pack(&(worker, names(&shard), blocks)), shard.bytes)
             }
             Self::Cut(rank, reason) => packed(12, pack(&(rank, reason)), none),
             Self::Stuck(reason) => packed(13, pack(&reason), none),
@@ -188,8 +189,8 @@ impl Message {
                 Self::Panicked { position, message }
             }
             11 => {
-                let (worker, names) = Travel::unpack(&mut from)?;
-                Self::Dismissed(worker, parcel(names, body))
+                let (worker, names, blocks) = Travel::unpack(&mut from)?;
+                Self::Dismissed(worker, parcel(names, body), blocks)
             }
             12 => {
                 let (rank, reason) = Travel::unpack(&mut from)?;
@@ -244,7 +245,7 @@ mod tests {
                 position: 1,
                 message: "no".to_owned(),
             },
-            Message::Dismissed(3, parcel),
+            Message::Dismissed(3, parcel, vec![(1, 4096)]),
             Message::Cut(2, "gone".to_owned()),
             Message::Stuck("odd".to_owned()),
         ];

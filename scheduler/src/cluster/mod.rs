@@ -12,6 +12,7 @@
 mod cabinet;
 mod crew;
 mod desk;
+mod here;
 mod ledger;
 mod message;
 mod node;
@@ -21,9 +22,11 @@ mod session;
 mod shared;
 mod simulated;
 mod tcp;
+mod traffic;
 
 pub use cabinet::{BlockId, Cabinet};
 pub use crew::Cluster;
+pub use here::{Here, here};
 pub use parcel::{Malformed, Packer, Parcel, Travel, Unpacker, pack, unpack};
 pub use remote::{Passport, Programs, Remote};
 pub use simulated::Weather;

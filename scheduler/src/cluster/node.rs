@@ -33,6 +33,8 @@ struct State {
     tasks: BTreeMap<Ticket, Task>,
     /// Blocks that have not been opened since they came.
     packed: BTreeMap<BlockId, Bytes>,
+    /// Bytes of blocks sent to other nodes and not yet told of.
+    sent: BTreeMap<usize, u64>,
     closed: bool,
 }
 
@@ -168,6 +170,12 @@ impl Node {
         }
     }
 
+    /// Whether the workers of the present run wait for each other, and so need a thread each.
+    pub fn works_together(&self) -> bool {
+        let state = self.lock();
+        state.crew.as_ref().is_some_and(|crew| crew.together())
+    }
+
     /// Nothing more is to be done.
     pub fn close(&self) {
         self.lock().closed = true;
@@ -183,7 +191,11 @@ impl Node {
                 said.map(|message| (Party::Coordinator, message))
             }
             (Job::Send(block, to), _) => {
-                Some((to, Message::Block(block, self.send(block, packed)?)))
+                let bytes = self.send(block, packed)?;
+                if let Party::Node(rank) = to {
+                    *self.lock().sent.entry(rank).or_default() += bytes.len() as u64;
+                }
+                Some((to, Message::Block(block, bytes)))
             }
             (Job::Push(_), None) => return Err(Malformed("within a run")),
         };
@@ -219,7 +231,9 @@ impl Node {
             Task::Dismiss(worker) => {
                 let mut out = Packer::new(Sharing::Returned(&self.received));
                 crew.dismiss(worker, &mut out)?;
-                Ok(Some(Message::Dismissed(worker, out.finish().0)))
+                let sent = std::mem::take(&mut self.lock().sent);
+                let sent = sent.into_iter().collect();
+                Ok(Some(Message::Dismissed(worker, out.finish().0, sent)))
             }
         }
     }

@@ -16,6 +16,9 @@ use crate::program::Program;
 pub trait Remote: Program<Shard: Travel, Task: Travel, Share: Travel> {
     /// What nodes know it by; different for every program.
     const NAME: &'static str;
+    /// Its workers wait for each other within a push: every one of them needs a thread, also on a
+    /// node with fewer slots than workers.
+    const TOGETHER: bool = false;
 }
 
 /// How a program's shards, tasks and shares travel: what
@@ -87,6 +90,8 @@ pub(super) trait Hands: Send + Sync {
     fn open<'a>(&'a self, worker: usize, from: &mut Unpacker<'_>) -> Result<Opened<'a>, Malformed>;
     /// Packs the shard of `worker`, who leaves.
     fn dismiss(&self, worker: usize, out: &mut Packer<'_>) -> Result<(), Malformed>;
+    /// Whether workers wait for each other.
+    fn together(&self) -> bool;
 }
 
 /// A task ready to be pushed: does it and packs the share, or says how it panicked.
@@ -137,5 +142,9 @@ impl<P: Remote> Hands for Crew<P> {
         let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
         shard.pack(out);
         Ok(())
+    }
+
+    fn together(&self) -> bool {
+        P::TOGETHER
     }
 }

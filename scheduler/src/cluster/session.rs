@@ -12,7 +12,9 @@ use super::ledger::{Ledger, Order, Use};
 use super::message::{Message, Party};
 use super::parcel::{Lent, Malformed, Packer, Parcel, Sharing, Unpacker};
 use super::shared::Sent;
+use super::traffic::Accounts;
 use crate::error::Error;
+use crate::record::Traffic;
 
 /// What carries messages between the coordinator and its nodes.
 pub trait Post: Send {
@@ -31,9 +33,32 @@ pub enum Event {
     Lost(usize, String),
 }
 
+/// The post, with a note of all that it carries.
+struct Counted {
+    post: Box<dyn Post>,
+    accounts: Accounts,
+}
+
+impl Counted {
+    fn send(&mut self, node: usize, message: Message) {
+        self.accounts
+            .note(Party::Coordinator, Party::Node(node), &message);
+        self.post.send(node, message);
+    }
+
+    fn receive(&mut self) -> Event {
+        let event = self.post.receive();
+        if let Event::Said(node, message) = &event {
+            self.accounts
+                .note(Party::Node(*node), Party::Coordinator, message);
+        }
+        event
+    }
+}
+
 /// The coordinator's side.
 pub struct Session {
-    post: Box<dyn Post>,
+    post: Counted,
     nodes: Vec<Member>,
     ledger: Ledger,
     cabinets: BTreeMap<u64, Weak<dyn Cabinet>>,
@@ -71,8 +96,9 @@ impl Session {
             slots: slots.max(1),
             sent: Sent::default(),
         };
+        let accounts = Accounts::default();
         Self {
-            post,
+            post: Counted { post, accounts },
             nodes: nodes.into_iter().map(member).collect(),
             ledger: Ledger::default(),
             cabinets: BTreeMap::new(),
@@ -106,6 +132,12 @@ impl Session {
                 reason: reason.clone(),
             }),
         }
+    }
+
+    /// What has gone over links since this was last asked.
+    pub fn traffic(&mut self) -> Vec<Traffic> {
+        let nodes = &self.nodes;
+        self.post.accounts.settle(|node| nodes[node].name.clone())
     }
 
     /// Tells all nodes that a run of `program` begins.
@@ -191,7 +223,7 @@ impl Session {
         self.check()?;
         let (node, reason) = match self.post.receive() {
             Event::Lost(node, reason) => (node, reason),
-            Event::Said(node, message) => match self.understand(message) {
+            Event::Said(node, message) => match self.understand(node, message) {
                 Ok(Ok(answer)) => return Ok((node, answer)),
                 Ok(Err((lost, reason))) => (lost.unwrap_or(node), reason),
                 Err(malformed) => (node, malformed.to_string()),
@@ -206,6 +238,7 @@ impl Session {
     #[allow(clippy::type_complexity)]
     fn understand(
         &mut self,
+        node: usize,
         message: Message,
     ) -> Result<Result<Answer, (Option<usize>, String)>, Malformed> {
         Ok(Ok(match message {
@@ -219,7 +252,13 @@ impl Session {
                 share,
             },
             Message::Panicked { position, message } => Answer::Panicked { position, message },
-            Message::Dismissed(worker, shard) => Answer::Dismissed(worker, shard),
+            Message::Dismissed(worker, shard, blocks) => {
+                if blocks.iter().any(|&(to, _)| to >= self.nodes.len()) {
+                    return Err(Malformed("a node of this job"));
+                }
+                self.post.accounts.note_blocks(node, &blocks);
+                Answer::Dismissed(worker, shard)
+            }
             Message::Block(block, bytes) => {
                 // A lender that is gone has no use for its blocks.
                 if let Some(cabinet) = self.cabinets.get(&block.lender).and_then(Weak::upgrade) {
@@ -230,7 +269,8 @@ impl Session {
                 Answer::Home
             }
             Message::Cut(other, reason) if other < self.nodes.len() => {
-                return Ok(Err((Some(other), reason)));
+                let witness = &self.nodes[node].name;
+                return Ok(Err((Some(other), format!("{reason}, says {witness}"))));
             }
             Message::Stuck(reason) => return Ok(Err((None, reason))),
             _ => return Err(Malformed("a message to the coordinator")),

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::loan::Lender;
 use crate::plan::{Assignment, Place, Plan};
 use crate::program::Program;
+use crate::record::Traffic;
 
 /// The one argument that says where a program runs.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,18 +51,20 @@ pub(crate) struct Finished<S> {
 }
 
 impl Executor {
-    /// Puts workers on `shards` for as long as `work` runs.
+    /// Puts workers on `shards` for as long as `work` runs. Also returns what has gone over links
+    /// between processes.
     pub(crate) fn employ<P: Program, R>(
         &self,
         shards: &mut [P::Shard],
         work: impl FnOnce(&mut dyn Crew<P>) -> R,
-    ) -> Result<R, Error> {
-        Ok(match self {
+    ) -> Result<(R, Vec<Traffic>), Error> {
+        let result = match self {
             Self::Inline => work(&mut inline::Inline::<P>::new(shards, &[])),
             Self::Simulated { speeds } => work(&mut inline::Inline::<P>::new(shards, speeds)),
             Self::Threads(threads) => threads::employ::<P, R>(shards, *threads, work),
             Self::Cluster(cluster) => return cluster::employ::<P, R>(cluster, shards, work),
-        })
+        };
+        Ok((result, Vec::new()))
     }
 
     /// Brings the blocks of `lender` home, so that [`Lender::with`] may look at them. They are at

@@ -10,5 +10,6 @@
 
 mod losses;
 mod sockets;
+mod traffic;
 mod weather;
 mod wheel;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use strads::cluster::{Malformed, Packer, Passport, Programs, Remote, Travel, Unpacker};
 use strads::policy::Rotation;
+use strads::record::Traffic;
 use strads::{
     Error, Executor, Freshness, Lender, Loan, Moved, Plan, Program, Round, Run, Shares, Stop,
 };
@@ -164,20 +165,34 @@ pub const TRIP: Trip = Trip {
     panics: None,
 };
 
-/// All bits of the outcome: blocks, shards and scale after two runs.
-pub fn travel(executor: &Executor, trip: Trip) -> Result<Vec<u64>, Error> {
+/// The program at the beginning, and its shards.
+fn prepare(trip: Trip) -> (Wheel, Vec<Vec<f64>>) {
     let row = |at: usize| {
         (0..5)
             .map(|i| 1.0 + (at * 5 + i) as f64)
             .collect::<Vec<f64>>()
     };
-    let mut wheel = Wheel {
+    let wheel = Wheel {
         blocks: Lender::new((0..trip.blocks).map(row)),
         scale: Arc::new(vec![1.5; 5]),
         offered: trip.offered,
         panics: trip.panics,
     };
-    let mut shards: Vec<Vec<f64>> = (0..trip.workers).map(row).collect();
+    (wheel, (0..trip.workers).map(row).collect())
+}
+
+/// What goes over links in one run.
+pub fn links(executor: &Executor, trip: Trip) -> Result<Vec<Traffic>, Error> {
+    let (mut wheel, mut shards) = prepare(trip);
+    let run = Run::new()
+        .depth(trip.depth)
+        .until(Stop::after_rounds(trip.rounds));
+    Ok(run.on(executor, &mut wheel, &mut shards)?.links)
+}
+
+/// All bits of the outcome: blocks, shards and scale after two runs.
+pub fn travel(executor: &Executor, trip: Trip) -> Result<Vec<u64>, Error> {
+    let (mut wheel, mut shards) = prepare(trip);
     for rounds in [trip.rounds, 2] {
         let run = Run::new()
             .depth(trip.depth)

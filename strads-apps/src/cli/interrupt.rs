@@ -54,6 +54,13 @@ pub fn watch() {
     }
 }
 
+/// Does not return if the command has been interrupted: what happens from then on is of its ending.
+pub fn has_the_last_word() {
+    while INTERRUPTED.load(Ordering::SeqCst) {
+        std::thread::park();
+    }
+}
+
 fn end() {
     let farewell = FAREWELL
         .lock()

@@ -20,7 +20,8 @@ use strads_common::hostfile::Hostfile;
 use strads_common::members::{Member, Members};
 
 use super::Options;
-use super::job::{Purpose, Ready, VERSION};
+use super::awake::Awake;
+use super::job::{HEARTBEAT, Purpose, Ready, VERSION};
 use crate::cli::interrupt;
 use crate::failure::Failure;
 use host::{Attached, Order};
@@ -44,7 +45,7 @@ pub struct Nodes {
     _launcher: Option<Launcher>,
 }
 
-/// Which nodes have been lost, and how.
+/// Which nodes have been lost.
 type Lost = Arc<Mutex<Vec<String>>>;
 
 impl Nodes {
@@ -62,7 +63,7 @@ impl Nodes {
         &self.members
     }
 
-    /// The nodes that have been lost so far, in the order in which that happened: which, and how.
+    /// The nodes that have been lost so far, in the order in which that happened.
     pub fn lost(&self) -> Vec<String> {
         let lost = self.lost.lock();
         lost.expect("nothing panics while it holds the list")
@@ -164,6 +165,8 @@ struct Launcher {
 
 impl Drop for Launcher {
     fn drop(&mut self) {
+        // Nodes that an interruption has ended are no failure to tell of or to recover from.
+        interrupt::has_the_last_word();
         // The thread is gone only if it has panicked, which has been reported.
         let _ = self.happens.send(Happening::Stop(None));
         let _ = self.thread.take().map(JoinHandle::join);
@@ -193,7 +196,8 @@ struct Following {
     /// What is attached, by rank, until it has ended.
     attached: Vec<Option<Attached>>,
     losses: Vec<Option<Loss>>,
-    began: Instant,
+    /// By which nodes are silent.
+    clock: Awake,
     lost: Lost,
     settled: Option<Sender<Vec<Outcome>>>,
 }
@@ -211,7 +215,7 @@ impl Following {
             watch: Watch::new(ranks, plan.system.clone()),
             attached: (0..ranks).map(|_| None).collect(),
             losses: vec![None; ranks],
-            began: Instant::now(),
+            clock: Awake::new(HEARTBEAT),
             plan,
             lost,
             settled: Some(settled),
@@ -260,7 +264,7 @@ impl Following {
                     return drop(waiting);
                 }
                 Err(RecvTimeoutError::Disconnected) => return self.end(events),
-                Err(RecvTimeoutError::Timeout) => self.watch.tick(self.began.elapsed()),
+                Err(RecvTimeoutError::Timeout) => self.watch.tick(self.clock.passed()),
             };
             acts.into_iter().for_each(|act| self.carry_out(act));
         }
@@ -270,7 +274,7 @@ impl Following {
         if event == watch::Event::Closed {
             self.attached[rank] = None;
         }
-        self.watch.on(rank, event, self.began.elapsed())
+        self.watch.on(rank, event, self.clock.passed())
     }
 
     fn carry_out(&mut self, act: Act) {
@@ -308,11 +312,10 @@ impl Following {
             attached.kill();
         }
         if self.settled.is_none() {
-            let told = format!("{}: {loss}", self.plan.labels[rank]);
             self.show(rank, &loss.to_string());
             let lost = self.lost.lock();
             lost.expect("nothing panics while it holds the list")
-                .push(told);
+                .push(self.plan.labels[rank].clone());
         }
         self.losses[rank] = Some(loss);
     }
@@ -350,7 +353,7 @@ impl Following {
                 Ok(Happening::At(rank, watch::Event::Closed)) => self.attached[rank] = None,
                 // Last words are shown.
                 Ok(Happening::At(rank, event)) => {
-                    for act in self.watch.on(rank, event, self.began.elapsed()) {
+                    for act in self.watch.on(rank, event, self.clock.passed()) {
                         if let Act::Show(rank, line) = act {
                             self.show(rank, &line);
                         }

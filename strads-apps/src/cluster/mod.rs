@@ -4,6 +4,7 @@
 //! command is told; [`launch::start`] makes nodes run and returns [`launch::Nodes`]: who they are
 //! ([`strads_common::members::Members`]) and, until it is dropped, the right to have them.
 
+pub mod awake;
 pub mod check;
 pub mod handed;
 pub mod job;
@@ -11,6 +12,7 @@ pub mod launch;
 pub mod node;
 pub mod place;
 pub mod recovery;
+pub mod roster;
 pub mod secret_file;
 mod ssh;
 pub mod talk;
@@ -31,7 +33,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub hostfile: Option<PathBuf>,
     /// The secret of nodes that run already (`host:port` in the hostfile)
-    #[arg(long, value_name = "FILE", requires = "hostfile")]
+    #[arg(long, value_name = "FILE")]
     pub secret_file: Option<PathBuf>,
     /// Run this program on the hosts, instead of copying this one there when it is absent
     #[arg(long, value_name = "PROGRAM", requires = "hostfile")]
@@ -53,7 +55,12 @@ impl Options {
     /// Starts the nodes that the command was told of; none if it was told of none.
     pub fn start(&self) -> Result<Option<Nodes>, Failure> {
         let Some(path) = &self.hostfile else {
-            return Ok(None);
+            return match &self.secret_file {
+                None => Ok(None),
+                Some(_) => Err(Failure::input(
+                    "--secret-file goes with --hostfile: it is the secret of nodes that run already",
+                )),
+            };
         };
         if path.as_os_str() == "-" {
             return Ok(Some(Nodes::of(handed::take()?)));

@@ -1,79 +1,76 @@
 //! Where an app's programs run: on the threads of this process, or on nodes.
 
-use std::net::TcpStream;
-use strads::cluster::{Cluster, Member, Programs, Timing};
+use std::time::Duration;
+
+use strads::cluster::{Cluster, Programs, Timing};
 use strads::{Error, Executor};
 
 use super::Options;
-use super::launch::Nodes;
+use super::roster::Roster;
 use crate::failure::Failure;
-use crate::{lda, linear, mf};
+use crate::{lda, linear, mf, mlr};
+
+/// Nodes that have been there before answer soon or not at all.
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// The programs that nodes can run.
 pub fn programs() -> Programs {
     let programs = Programs::new()
         .and::<linear::program::SparseRegression>()
-        .and::<lda::Lda>();
+        .and::<lda::Lda>()
+        .and::<mlr::Learning>();
     mf::programs(programs)
 }
 
-/// An executor, with the nodes that it needs.
+/// An executor, and how much room it has.
 #[derive(Debug)]
 pub struct Place {
     /// Where programs run.
     pub executor: Executor,
     /// How many workers there is room for.
     pub workers: usize,
-    /// They end with this.
-    nodes: Option<Nodes>,
+    /// How many processes these are in, those that are lost included.
+    pub hosts: usize,
 }
 
 impl Place {
-    /// The nodes that `options` name, those of them that are there if some may be lost; or
-    /// `threads` threads here.
-    pub fn new(options: &Options, threads: usize, bereft: bool) -> Result<Self, Failure> {
-        let Some(nodes) = options.start()? else {
-            return Ok(Self {
-                executor: Executor::Threads(threads),
-                workers: threads,
-                nodes: None,
-            });
-        };
-        let mut members = nodes.members().clone();
-        // Those of lost nodes too: the number of workers is part of the model.
-        let workers = members.nodes.iter().map(|node| node.workers).sum();
-        if bereft {
-            members.nodes.retain(answers);
-        }
+    /// The nodes of `roster` that are there, which `options` name; or `threads` threads here.
+    pub fn new(options: &Options, roster: &Roster, threads: usize) -> Result<Self, Failure> {
         let cluster = loop {
+            let Some(members) = roster.gather(options)? else {
+                return Ok(Self {
+                    executor: Executor::Threads(threads),
+                    workers: threads,
+                    hosts: 1,
+                });
+            };
             if members.nodes.is_empty() {
                 return Err(Failure::world("none of the nodes is left"));
             }
-            let before = members.nodes.len();
-            match Cluster::join(&members, Timing::default()) {
-                Ok(cluster) => break cluster,
-                // A process that is being killed may have answered, and be gone by now.
-                Err(Error::Unreachable { .. }) if bereft => members.nodes.retain(answers),
-                Err(error) => return Err(error.into()),
+            let mut timing = Timing::default();
+            if roster.is_bereft() {
+                timing.patience = AGAIN;
             }
-            if members.nodes.len() == before {
-                return Err(Failure::world("the nodes that are left cannot be reached"));
+            match Cluster::join(&members, timing) {
+                Ok(cluster) => break cluster,
+                // The one that was lost was not alone.
+                Err(Error::Unreachable { node, .. })
+                    if roster.is_bereft() && roster.strike(&node) =>
+                {
+                    eprintln!("{node} is lost too");
+                }
+                Err(error) => return Err(error.into()),
             }
         };
         Ok(Self {
-            workers,
+            workers: roster.workers(),
+            hosts: roster.hosts(),
             executor: Executor::Cluster(cluster),
-            nodes: Some(nodes),
         })
     }
 
     /// True if the programs run on other processes than this one.
     pub fn is_cluster(&self) -> bool {
-        self.nodes.is_some()
+        matches!(self.executor, Executor::Cluster(_))
     }
-}
-
-/// Whether somebody listens where a node should be.
-fn answers(member: &Member) -> bool {
-    TcpStream::connect_timeout(&member.address, Timing::default().silence).is_ok()
 }

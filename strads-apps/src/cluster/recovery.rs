@@ -5,6 +5,7 @@
 //! which nobody disturbed.
 
 use crate::checkpoint;
+use crate::cli::interrupt;
 use crate::failure::Failure;
 use crate::options::{Common, OnFailure};
 
@@ -19,19 +20,24 @@ pub fn recovering<A>(
     train: impl Fn(&A) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     for _ in 0..MOST {
-        let lost = match train(&args) {
-            Err(Failure::Lost(lost)) => lost,
+        let (node, lost) = match train(&args) {
+            Err(Failure::Lost { node, message }) => (node, message),
             other => return other,
         };
+        // Nodes that an interruption has ended are no loss to go on from.
+        interrupt::has_the_last_word();
         let common = common(&mut args);
+        let stop = |advice: String| Failure::Lost {
+            node: node.clone(),
+            message: format!("{lost}\n{advice}"),
+        };
         let Some(directory) = &common.checkpoint else {
-            return Err(Failure::Lost(format!(
-                "{lost}\nwith --checkpoint DIR the others would have gone on"
-            )));
+            let advice = "with --checkpoint DIR the others would have gone on";
+            return Err(stop(advice.to_owned()));
         };
         if common.on_failure == Some(OnFailure::Stop) {
-            return Err(Failure::Lost(format!(
-                "{lost}\nto go on: strads resume {}",
+            return Err(stop(format!(
+                "to go on: strads resume {}",
                 directory.display()
             )));
         }
@@ -43,7 +49,8 @@ pub fn recovering<A>(
             ),
         };
         eprintln!("strads: {lost}\ngoing on with the others, {from}");
-        (common.resume, common.bereft) = (resume, true);
+        common.roster.strike(&node);
+        common.resume = resume;
     }
     train(&args)
 }

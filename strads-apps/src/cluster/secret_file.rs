@@ -1,7 +1,7 @@
 //! Secrets in files: 64 hexadecimal digits that only their owner can read.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -15,7 +15,13 @@ const MOST_BYTES: u64 = 256;
 /// Reads the secret in `path`; a file that others can read is refused, as its secret is none.
 pub fn read(path: &Path) -> Result<Secret, Failure> {
     let shown = path.display();
-    let cannot = |error| Failure::input(format!("{shown}: {error}"));
+    let cannot = |error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound => Failure::input(format!(
+            "{shown}: there is no such file\n\
+             Take the one that the nodes have; or make one for all: strads node --new-secret FILE"
+        )),
+        _ => Failure::input(format!("{shown}: {error}")),
+    };
     let file = File::open(path).map_err(cannot)?;
     // What is asked is the file that has been opened, not what the name stands for by now.
     let about = file.metadata().map_err(cannot)?;

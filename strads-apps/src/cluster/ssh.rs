@@ -128,7 +128,7 @@ fn quoted(path: &str) -> String {
 }
 
 /// What a person can do about a host that did not start a node, given what was said about it.
-pub fn advice(host: &Host, said: &str) -> String {
+pub fn advice(host: &Host, brought: Option<&Brought>, said: &str) -> String {
     let destination = host.destination();
     let knows = |words: &[&str]| words.iter().any(|word| said.contains(word));
     if knows(&["Permission denied (", "Too many authentication failures"]) {
@@ -144,6 +144,12 @@ pub fn advice(host: &Host, said: &str) -> String {
     } else if knows(&["No space left", "did not arrive whole", "Disk quota"]) {
         format!(
             "Make room in ~/.cache there: ssh {destination} df -h .cache; or see --node-program"
+        )
+    } else if let (Some(Brought::There(path)), true) =
+        (brought, knows(&["not found", "No such file"]))
+    {
+        format!(
+            "Put strads there, or leave --node-program out: then it is copied. Try: ssh {destination} ls {path}"
         )
     } else if knows(&["Exec format error", "cannot execute", "GLIBC", "not found"]) {
         format!(

@@ -94,7 +94,7 @@ fn classes(stored: &[Stored]) -> Found {
 fn kept(manifest: &Manifest) -> Found {
     let step = match manifest.app.as_str() {
         "lda" => "sweeps",
-        "mf" => "epochs",
+        "mf" | "mlr" => "epochs",
         _ => "updates",
     };
     Found::new(format!("a checkpoint of strads {}", manifest.app))

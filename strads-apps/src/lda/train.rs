@@ -120,7 +120,7 @@ pub fn train(args: &Args) -> Result<(), Failure> {
     lda.sample_by(Sampler::Exact, shards);
     lda.recall(&place.executor)?;
     if let Some(keeper) = &mut training.keeper {
-        keeper.finish()?;
+        keeper.finish(&mut console)?;
     }
     let npmi = coherence::npmi(&corpus, &model::top_words(&training.lda));
     let writing = Instant::now();
@@ -298,7 +298,7 @@ impl<'a> Training<'a> {
         let imbalance = record.totals.imbalance();
         console.ran(record);
         let progress = self.measure(speed, imbalance)?;
-        self.keep()?;
+        self.keep(console)?;
         Ok(progress)
     }
 
@@ -390,13 +390,13 @@ impl<'a> Training<'a> {
     }
 
     /// Writes a checkpoint and goes on as a resumed run would.
-    fn keep(&mut self) -> Result<(), Failure> {
+    fn keep(&mut self, console: &mut Console) -> Result<(), Failure> {
         let Some(keeper) = &mut self.keeper else {
             return Ok(());
         };
         self.shards.iter_mut().for_each(Shard::show_topics);
         let parts = checkpoint::parts(self.corpus, &self.lda, &self.shards);
-        keeper.keep(self.lda.sweeps(), parts)?;
+        keeper.keep(self.lda.sweeps(), parts, console)?;
         self.shards.iter_mut().for_each(Shard::recount);
         self.lda.recount(&self.shards);
         if self.shards[0].moves.is_some() {

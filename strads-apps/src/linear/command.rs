@@ -249,7 +249,7 @@ fn fit(
             if let Some(keeper) = keeper.as_mut().filter(|_| due)
                 && let Some(state) = program.state()
             {
-                kept = keeper.keep(standing.updates, vec![("state", state)]);
+                kept = keeper.keep(standing.updates, vec![("state", state)], console);
                 kept_at = Instant::now();
             }
             match kept {
@@ -260,7 +260,7 @@ fn fit(
     )?;
     kept?;
     if let Some(keeper) = keeper {
-        keeper.finish()?;
+        keeper.finish(console)?;
     }
     Ok(record)
 }

@@ -103,13 +103,13 @@ impl Training<'_> {
             self.refuse_divergence(&learnt)?;
             self.tell(console, &learnt, updates, met.count as f64 / seconds);
             let enough = self.is_enough(&mut best, &learnt)?;
-            self.keep(epoch + 1, best.as_ref())?;
+            self.keep(epoch + 1, best.as_ref(), console)?;
             if enough {
                 break;
             }
         }
         if let Some(keeper) = &mut self.keeper {
-            keeper.finish()?;
+            keeper.finish(console)?;
         }
         if let Some(Best { learnt, factors }) = best {
             return Ok((learnt, Some(factors)));
@@ -177,7 +177,12 @@ impl Training<'_> {
         });
     }
 
-    fn keep(&mut self, epochs: u64, best: Option<&Best>) -> Result<(), Failure> {
+    fn keep(
+        &mut self,
+        epochs: u64,
+        best: Option<&Best>,
+        console: &mut Console,
+    ) -> Result<(), Failure> {
         let Some(keeper) = &mut self.keeper else {
             return Ok(());
         };
@@ -185,7 +190,7 @@ impl Training<'_> {
             return Ok(());
         }
         self.blocks.recall(&self.executor)?;
-        keeper.keep(epochs, checkpoint::parts(self.blocks, best))
+        keeper.keep(epochs, checkpoint::parts(self.blocks, best), console)
     }
 
     /// Remembers the best model by validation error; true if it was long ago.

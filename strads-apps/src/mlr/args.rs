@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use bosen::broadcast::OnLoss;
-use bosen::consistency::Consistency;
 use clap::ValueHint;
 use strads_datasets::Format;
 
+use crate::cluster::place::Place;
 use crate::failure::Failure;
 use crate::options::Common;
 
@@ -48,9 +47,12 @@ pub struct Args {
     /// The learning rate [default: adagrad 0.05; sgd 2 / mean ‖x‖², falling with the root of epochs]
     #[arg(long, value_name = "R", value_parser = positive)]
     pub rate: Option<f64>,
-    /// Workers in this process, each with a replica of the model
-    #[arg(long, value_name = "P", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub workers: u32,
+    /// sdca: stop when the duality gap is at most this share of what guessing costs
+    #[arg(long, value_name = "TOL", default_value_t = 1e-4, value_parser = non_negative)]
+    pub tol: f64,
+    /// Workers, each with a replica of the model [default: 1, or with --hostfile one a host]
+    #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub workers: Option<u16>,
     /// What workers send each other
     #[arg(long, value_enum, default_value_t = Update::Auto)]
     pub update: Update,
@@ -60,27 +62,35 @@ pub struct Args {
     /// Clocks that a worker may be ahead of what it has received; 0 is bulk synchronous
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub staleness: u64,
-    /// What the others do when a worker is lost
-    #[arg(long, value_enum, default_value_t = Loss::Stop)]
-    pub on_loss: Loss,
-    /// Workers in other processes: where each of them listens, in their order, separated by commas
-    #[arg(long, value_name = "ADDRESS,…", value_delimiter = ',', requires_all = ["me", "secret"], conflicts_with = "workers")]
+    /// Epochs between checkpoints
+    #[arg(long, value_name = "N", default_value_t = 5, requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
+    pub checkpoint_every: u64,
+    /// Workers that are processes of their own.
+    #[command(flatten)]
+    pub by_hand: ByHand,
+    /// What all apps have.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Workers that were started one by one, without a launcher and without a coordinator. The job ends
+/// with none of them but those that it needs.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of workers that are started by hand")]
+pub struct ByHand {
+    /// Where each worker listens, in their order, separated by commas: the same command on each
+    /// host, but for --me
+    #[arg(long, value_name = "ADDRESS,…", value_delimiter = ',', requires_all = ["me", "secret_file"], conflicts_with_all = ["workers", "hostfile"])]
     pub peers: Vec<SocketAddr>,
     /// Which of the peers this process is, from 0
     #[arg(long, value_name = "I", requires = "peers")]
     pub me: Option<u32>,
-    /// A file with the job's secret, at least 32 bytes that no stranger knows
-    #[arg(long, value_name = "FILE", requires = "peers")]
-    pub secret: Option<PathBuf>,
     /// Seconds without a connection after which a worker counts as lost
     #[arg(long, value_name = "S", default_value_t = 10.0, requires = "peers", value_parser = positive)]
     pub patience: f64,
-    /// Epochs between checkpoints
-    #[arg(long, value_name = "N", default_value_t = 5, requires = "checkpoint", value_parser = clap::value_parser!(u64).range(1..))]
-    pub checkpoint_every: u64,
-    /// What all apps have.
-    #[command(flatten)]
-    pub common: Common,
+    /// What the others do when a worker is lost
+    #[arg(long, value_enum, default_value_t = Loss::Stop, requires = "peers")]
+    pub on_loss: Loss,
 }
 
 /// How steps are made of gradients.
@@ -90,6 +100,8 @@ pub enum Solver {
     Adagrad,
     /// One rate for all
     Sgd,
+    /// No rate: ascent of the dual, which proves how far the minimum is at most; λ is on the bias too
+    Sdca,
 }
 
 /// What workers send each other.
@@ -131,38 +143,39 @@ pub enum Loss {
 
 impl Args {
     /// How many workers there are.
-    pub fn workers(&self) -> u32 {
-        match self.peers.len() {
-            0 => self.workers,
-            peers => peers as u32,
+    pub fn workers(&self) -> usize {
+        match self.by_hand.peers.len() {
+            0 => self.workers.map_or(1, usize::from),
+            peers => peers,
         }
     }
 
-    /// How far apart workers may be.
-    pub fn consistency(&self) -> Consistency {
-        match self.staleness {
-            0 => Consistency::Bsp,
-            staleness => Consistency::Ssp { staleness },
+    /// The same, with a worker on each of the hosts of `place` if nobody says how many.
+    pub fn on(&self, place: &Place) -> Self {
+        let hosts = place.is_cluster().then_some(place.hosts);
+        let hosts = hosts.and_then(|hosts| u16::try_from(hosts).ok());
+        Self {
+            workers: self.workers.or(hosts),
+            ..self.clone()
         }
     }
 
-    /// What becomes of the others when one is lost.
-    pub fn on_loss(&self) -> OnLoss {
-        match self.on_loss {
-            Loss::Stop => OnLoss::Stop,
-            Loss::Continue => OnLoss::Continue,
-        }
+    /// Which of the workers this process is, where it is one of them.
+    pub fn me(&self) -> Option<usize> {
+        let is_one = !self.by_hand.peers.is_empty();
+        self.by_hand.me.filter(|_| is_one).map(|me| me as usize)
     }
 
     /// Refuses what cannot be meant.
     pub fn check(&self) -> Result<(), Failure> {
         let server = self.topology == Shape::Server;
+        let is_shared = self.workers() > 1 || self.common.cluster.hostfile.is_some();
         let refuse = |wrong, message| match wrong {
             true => Err(Failure::input(message)),
             false => Ok(()),
         };
         refuse(
-            self.staleness > 0 && self.solver == Solver::Adagrad && self.workers() > 1,
+            self.staleness > 0 && self.solver == Solver::Adagrad && is_shared,
             "--staleness: a step of adagrad depends on the order of gradients, so replicas would part\n\
              use --solver sgd, or --staleness 0",
         )?;
@@ -170,17 +183,31 @@ impl Args {
             server && matches!(self.update, Update::Sparse | Update::Factors),
             "--topology server: a server's table takes and gives whole rows\nuse --update full or auto",
         )?;
+        let is_dual = self.solver == Solver::Sdca;
         refuse(
-            server && !self.peers.is_empty(),
-            "--topology server: the server is in this process, so its workers are too\n\
-             use --workers instead of --peers, or another topology",
+            is_dual && self.lambda == 0.0,
+            "--solver sdca: the dual is that of a penalised loss\nuse --lambda above 0, or another --solver",
         )?;
         refuse(
-            server && self.on_loss == Loss::Continue,
-            "--on-loss continue is for workers that talk to each other\nuse --topology mesh or halton",
+            is_dual && self.rate.is_some(),
+            "--rate: sdca has none; its steps are as long as the dual says",
         )?;
         refuse(
-            self.me.is_some_and(|me| me as usize >= self.peers.len()),
+            is_dual && self.me().is_some(),
+            "--solver sdca: the gap is summed by a coordinator, and peers have none\n\
+             use --workers or --hostfile instead of --peers",
+        )?;
+        refuse(
+            server && self.me().is_some(),
+            "--topology server: none of the peers keeps the table\n\
+             use --workers or --hostfile instead of --peers, or another topology",
+        )?;
+        refuse(
+            server && self.common.checkpoint.is_some(),
+            "--checkpoint: what the server remembers cannot be kept\nuse another --topology",
+        )?;
+        refuse(
+            self.me().is_some_and(|me| me >= self.workers()),
             "--me: there are not so many peers; they count from 0",
         )
     }
@@ -206,3 +233,7 @@ fn growth(text: &str) -> Result<f64, String> {
         _ => Err("expected a number from 1 to 16".to_owned()),
     }
 }
+
+strads::travel_by_variants!(Solver { 0 => Adagrad, 1 => Sgd, 2 => Sdca });
+strads::travel_by_variants!(Update { 0 => Auto, 1 => Full, 2 => Sparse, 3 => Factors });
+strads::travel_by_variants!(Shape { 0 => Auto, 1 => Mesh, 2 => Halton, 3 => Ring, 4 => Server });

@@ -75,9 +75,9 @@ impl Batches {
             .collect()
     }
 
-    /// The same, in the order of `epoch`.
+    /// The order of `epoch`: places in what `worker` owns.
     pub fn order(&self, worker: usize, epoch: u64) -> Vec<usize> {
-        let mut own = self.own(worker);
+        let mut own: Vec<usize> = (0..range(self.examples, self.workers, worker).len()).collect();
         let number = epoch
             .wrapping_mul(self.workers as u64)
             .wrapping_add(worker as u64);
@@ -115,10 +115,10 @@ mod tests {
                 for step in &steps {
                     let mut total = 0;
                     for worker in 0..workers {
-                        let order = batches.order(worker, epoch);
+                        let (own, order) = (batches.own(worker), batches.order(worker, epoch));
                         let taken = step.of(&order);
                         prop_assert!(taken.len() <= step.share);
-                        taken.iter().for_each(|&at| seen[at] += 1);
+                        taken.iter().for_each(|&at| seen[own[at]] += 1);
                         total += taken.len();
                     }
                     prop_assert_eq!(total, step.total);

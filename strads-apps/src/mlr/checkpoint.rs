@@ -1,140 +1,78 @@
-//! Checkpoints: the whole state of a training between two epochs.
+//! What training goes on from between two epochs: the model, adagrad's memory, sdca's duals.
 //!
-//! A checkpoint is a file of its own, `epoch-N.npz`, complete when it appears under that name, and
-//! checked by its checksums when it is read. The newest two are kept: if the newest is damaged,
-//! the one before it is used. A resumed run continues to the same bits as one that was not
-//! interrupted, which is why it is refused where data or settings differ.
+//! The first two are everybody's and duals are in the order of the data, so a run can go on with any number of workers; with as many as before it
+//! comes to the same bits as one that was not interrupted.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use bytes::Bytes;
+use strads::cluster::{pack, unpack};
 
-use strads_datasets::npz;
-
-use super::replica::Replica;
-use crate::archive::{Archive, Unreadable};
+use super::terms::Terms;
+use crate::checkpoint::Kept;
 use crate::failure::Failure;
-use crate::files::completely;
-
-/// How many checkpoints are kept.
-const KEPT: usize = 2;
-
-/// Where checkpoints are, and what they belong to.
-#[derive(Clone, Debug)]
-pub struct Checkpoints {
-    directory: PathBuf,
-    /// Stands for data and settings.
-    job: i64,
-}
 
 /// The state of a training.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct State {
-    /// Epochs that are done.
-    pub epochs: u64,
     /// The model.
     pub weights: Vec<f32>,
     /// adagrad: its memory.
     pub squares: Option<Vec<f32>>,
+    /// sdca: the distributions of all examples.
+    pub duals: Option<Vec<f32>>,
 }
 
-impl Checkpoints {
-    /// Checkpoints in `directory` of a job that `description` tells from others.
-    pub fn new(directory: &Path, description: &str) -> Self {
-        // FNV-1a: the same on every machine, and nobody is kept out by it.
-        let job = description
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-            });
-        Self {
-            directory: directory.to_owned(),
-            job: job.cast_signed(),
+strads::travel_by_fields!(State {
+    weights,
+    squares,
+    duals
+});
+
+impl State {
+    /// Puts the duals of `worker`'s examples where they belong in the order of the data.
+    pub fn take_duals(&mut self, terms: &Terms, worker: usize, own: &[f32]) {
+        let (classes, entries) = (terms.classes, terms.examples * terms.classes);
+        let all = self.duals.get_or_insert_with(|| vec![0.0; entries]);
+        let which = terms.batches().own(worker);
+        for (at, own) in which.into_iter().zip(own.chunks_exact(classes)) {
+            all[at * classes..][..classes].copy_from_slice(own);
         }
     }
+}
 
-    /// Keeps the model after `epochs` epochs.
-    pub fn save(&self, epochs: u64, replica: &Replica) -> io::Result<()> {
-        fs::create_dir_all(&self.directory)?;
-        completely(
-            &self.directory.join(format!("epoch-{epochs}.npz")),
-            |file| {
-                let mut npz = npz::Writer::new(file);
-                npz.array("job", &[2], &[self.job, epochs.cast_signed()])?;
-                npz.array("weights", &[replica.weights.len()], &replica.weights)?;
-                if let Some(squares) = &replica.squares {
-                    npz.array("squares", &[squares.len()], squares)?;
-                }
-                npz.finish().map(drop)
-            },
-        )?;
-        for (_, old) in self.list()?.into_iter().rev().skip(KEPT) {
-            fs::remove_file(old)?;
-        }
-        Ok(())
-    }
+/// Of the duals of all examples those numbered `which`.
+pub fn duals_of(all: &[f32], terms: &Terms, which: &[usize]) -> Vec<f32> {
+    let of_example = |&at: &usize| &all[at * terms.classes..][..terms.classes];
+    which.iter().flat_map(of_example).copied().collect()
+}
 
-    /// The newest usable state, of `entries` weights.
-    pub fn newest(&self, entries: usize, adapts: bool) -> Result<State, Failure> {
-        let mut failure = None;
-        for (epochs, path) in self.list().unwrap_or_default().into_iter().rev() {
-            match self.load(epochs, &path, entries, adapts) {
-                Ok(state) => return Ok(state),
-                Err(damage) => failure = failure.or(Some(damage)),
-            }
-        }
-        Err(failure.map_or_else(
-            || {
-                Failure::input(format!(
-                    "{}: holds no checkpoint to resume from",
-                    self.directory.display()
-                ))
-            },
-            Failure::from,
-        ))
-    }
+/// The state, in parts.
+pub fn parts(state: &State) -> Vec<(&'static str, Bytes)> {
+    let mut parts = vec![("weights", pack(&state.weights))];
+    parts.extend(
+        state
+            .squares
+            .iter()
+            .map(|squares| ("squares", pack(squares))),
+    );
+    parts.extend(state.duals.iter().map(|duals| ("duals", pack(duals))));
+    parts
+}
 
-    fn load(
-        &self,
-        epochs: u64,
-        path: &Path,
-        entries: usize,
-        adapts: bool,
-    ) -> Result<State, Unreadable> {
-        let mut archive = Archive::open(path)?;
-        if archive.integers("job")?.first() != Some(&self.job) {
-            return Err(archive.unreadable(
-                "was made from other data or with other options\nresume with the same ones",
-            ));
-        }
-        let (weights, _) = archive.matrix("weights")?;
-        let squares = match adapts {
-            true => Some(archive.matrix("squares")?.0),
-            false => None,
-        };
-        let fits = |values: &Vec<f32>| values.len() == entries;
-        match fits(&weights) && squares.as_ref().is_none_or(fits) {
-            true => Ok(State {
-                epochs,
-                weights,
-                squares,
-            }),
-            false => Err(archive.unreadable("is of another model")),
-        }
-    }
+/// The state that was kept, of a model of these terms.
+pub fn restore(kept: &Kept, terms: &Terms) -> Result<State, Failure> {
+    let entries = terms.entries();
+    let some = |has: bool, name, entries| has.then(|| part(kept, name, entries)).transpose();
+    Ok(State {
+        weights: part(kept, "weights", entries)?,
+        squares: some(terms.adapts(), "squares", entries)?,
+        duals: some(terms.is_dual(), "duals", terms.examples * terms.classes)?,
+    })
+}
 
-    /// All checkpoints, oldest first.
-    fn list(&self) -> io::Result<Vec<(u64, PathBuf)>> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&self.directory)? {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str());
-            let epochs = name
-                .and_then(|name| name.strip_prefix("epoch-")?.strip_suffix(".npz"))
-                .and_then(|epochs| epochs.parse().ok());
-            found.extend(epochs.map(|epochs| (epochs, path)));
-        }
-        found.sort();
-        Ok(found)
+fn part(kept: &Kept, name: &'static str, entries: usize) -> Result<Vec<f32>, Failure> {
+    let values: Vec<f32> = unpack(kept.part(name)?).map_err(|what| kept.unreadable(what))?;
+    match values.len() == entries {
+        true => Ok(values),
+        false => Err(kept.unreadable(format!("its {name} are those of another model"))),
     }
 }

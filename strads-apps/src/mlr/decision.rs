@@ -1,11 +1,11 @@
 //! What workers send each other: chosen by bytes, unless told, and anew when the batch changes.
 
-use bosen::topology::Topology;
 use bosen::topology::cost::{Choice, Form, Route, Shape as Matrix};
 use serde::Serialize;
 
-use super::args::{Args, Loss, Shape, Update};
+use super::args::{Shape, Update};
 use super::batches::Step;
+use super::terms::Terms;
 
 /// What is possible, and what it is about.
 #[derive(Clone, Debug)]
@@ -28,35 +28,11 @@ pub struct Told {
 }
 
 impl Decision {
-    /// For a matrix of `rows` × `classes`, and examples with this share of entries.
-    pub fn new(args: &Args, rows: usize, classes: usize, density: f64) -> Self {
-        let matrix = Matrix {
-            rows,
-            columns: classes,
-            workers: args.workers() as usize,
-            batch: 1,
-            density,
-        };
+    /// What `terms` leave open.
+    pub fn new(terms: &Terms) -> Self {
         Self {
-            possible: possible(args, &matrix),
-            matrix,
-        }
-    }
-
-    /// Who talks to whom in broadcasts.
-    pub fn topology(args: &Args, workers: u32) -> Topology {
-        let matrix = Matrix {
-            rows: 1,
-            columns: 1,
-            workers: workers as usize,
-            batch: 1,
-            density: 1.0,
-        };
-        match args.topology {
-            Shape::Auto | Shape::Server => matrix.broadcast(),
-            Shape::Mesh => Topology::Mesh,
-            Shape::Halton => Topology::Halton,
-            Shape::Ring => Topology::Ring,
+            possible: possible(terms),
+            matrix: terms.matrix(),
         }
     }
 
@@ -108,24 +84,24 @@ impl std::fmt::Display for Told {
     }
 }
 
-fn possible(args: &Args, matrix: &Matrix) -> Vec<(Form, Route)> {
-    if args.topology == Shape::Server {
+fn possible(terms: &Terms) -> Vec<(Form, Route)> {
+    if terms.shape == Shape::Server {
         return vec![(Form::Full, Route::Servers(1))];
     }
-    let broadcast = Route::Broadcast(Decision::topology(args, args.workers()));
-    let may = |update| args.update == Update::Auto || args.update == update;
+    let broadcast = Route::Broadcast(terms.topology());
+    let may = |update| terms.update == Update::Auto || terms.update == update;
     let mut possible = Vec::new();
     if may(Update::Factors) {
         possible.push((Form::Factors, broadcast));
     }
     // With dense data a batch touches all rows.
-    if args.update == Update::Sparse || may(Update::Sparse) && matrix.density < 1.0 {
+    if terms.update == Update::Sparse || may(Update::Sparse) && terms.density < 1.0 {
         possible.push((Form::Rows, broadcast));
     }
     if may(Update::Full) {
         // A sum that goes round has no clocks, and does not survive the loss of a worker.
-        let rounds = args.staleness == 0 && args.on_loss == Loss::Stop;
-        if rounds && matches!(args.topology, Shape::Auto | Shape::Ring) {
+        let rounds = terms.staleness == 0 && !terms.goes_on;
+        if rounds && matches!(terms.shape, Shape::Auto | Shape::Ring) {
             possible.push((Form::Full, Route::AllReduce));
         }
         possible.push((Form::Full, broadcast));

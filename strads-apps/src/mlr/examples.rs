@@ -3,7 +3,10 @@
 //! Behind its features every example has a 1, whose weights are the bias: one matrix holds the
 //! whole model.
 
+use std::sync::Arc;
+
 use bosen::factors::Rows;
+use strads::cluster::{Malformed, Packer, Travel, Unpacker};
 use strads_datasets::{Labelled, Matrix};
 
 use crate::failure::Failure;
@@ -40,6 +43,17 @@ impl Examples {
                 for example in array.rows() {
                     values.extend(example.iter().map(|&x| x as f32));
                     values.push(1.0);
+                }
+                Features::Dense(values)
+            }
+            // Where rows outnumber names, naming them makes examples longer, and products slower.
+            Matrix::Sparse(csc) if 2 * csc.nnz() >= csc.rows() * csc.cols() => {
+                let mut values = vec![0.0; csc.rows() * rows];
+                values
+                    .chunks_exact_mut(rows)
+                    .for_each(|example| example[rows - 1] = 1.0);
+                for (x, (example, feature)) in csc.iter() {
+                    values[example as usize * rows + feature as usize] = *x as f32;
                 }
                 Features::Dense(values)
             }
@@ -124,6 +138,103 @@ impl Examples {
     }
 }
 
+/// The examples of one worker. They are in memory once for all workers of a process; only a
+/// worker's own travel.
+#[derive(Clone, Debug)]
+pub struct Own {
+    all: Arc<Examples>,
+    which: Vec<usize>,
+}
+
+impl Own {
+    /// Those numbered `which` of `all`.
+    pub fn new(all: Arc<Examples>, which: Vec<usize>) -> Self {
+        Self { all, which }
+    }
+
+    /// No examples: what is left of a worker that is done.
+    pub fn none() -> Self {
+        let none = Examples {
+            features: Features::Dense(Vec::new()),
+            rows: 1,
+            labels: Vec::new(),
+        };
+        Self::new(Arc::new(none), Vec::new())
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.which.len()
+    }
+
+    /// The classes of all.
+    pub fn labels(&self) -> Vec<u32> {
+        self.which.iter().map(|&at| self.all.labels[at]).collect()
+    }
+
+    /// The features and classes of those in these places.
+    pub fn gather(&self, places: &[usize]) -> (Rows<'static>, Vec<u32>) {
+        let which: Vec<usize> = places.iter().map(|&place| self.which[place]).collect();
+        let labels = which.iter().map(|&at| self.all.labels[at]).collect();
+        (self.all.gather(&which), labels)
+    }
+}
+
+/// Where each example's entries end, and the row of each.
+type Names = (Vec<u32>, Vec<u32>);
+
+impl Travel for Own {
+    fn pack(&self, out: &mut Packer<'_>) {
+        let places: Vec<usize> = (0..self.len()).collect();
+        let (features, labels) = self.gather(&places);
+        self.all.rows.pack(out);
+        labels.pack(out);
+        let (named, values) = match features {
+            Rows::All(values) => (None, values),
+            Rows::Some { ends, rows, values } => {
+                (Some((ends.into_owned(), rows.into_owned())), values)
+            }
+        };
+        named.pack(out);
+        f32::pack_all(&values, out);
+    }
+
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, Malformed> {
+        let (rows, labels): (usize, Vec<u32>) = Travel::unpack(from)?;
+        let (named, values): (Option<Names>, Vec<f32>) = Travel::unpack(from)?;
+        let count = labels.len();
+        let (features, fits) = match named {
+            None => {
+                let fits = count.checked_mul(rows) == Some(values.len()) && rows > 0;
+                (Features::Dense(values), fits)
+            }
+            Some((ends, named)) => {
+                let ends: Vec<usize> = ends.into_iter().map(|end| end as usize).collect();
+                let fits = ends.len() == count
+                    && ends.is_sorted()
+                    && ends.last().is_none_or(|&last| last == values.len())
+                    && named.len() == values.len()
+                    && named.iter().all(|&row| (row as usize) < rows);
+                let sparse = Features::Sparse {
+                    ends,
+                    rows: named,
+                    values,
+                };
+                (sparse, fits)
+            }
+        };
+        if !fits {
+            return Err(Malformed("examples that fit each other"));
+        }
+        let all = Examples {
+            features,
+            rows,
+            labels,
+        };
+        Ok(Self::new(Arc::new(all), (0..count).collect()))
+    }
+}
+
 /// The different values of `target`, ascending, and which of them each example has.
 pub fn classes(target: &[f64]) -> Result<(Vec<f64>, Vec<u32>), Failure> {
     let mut classes = target.to_vec();
@@ -160,4 +271,51 @@ pub fn known(data: &Labelled, classes: &[f64], target: &[f64]) -> Result<Example
     };
     let labels = target.iter().map(number).collect::<Result<_, _>>()?;
     Ok(Examples::new(&data.features, labels))
+}
+
+#[cfg(test)]
+mod tests {
+    //! Examples are the same in either layout, and arrive as they were sent.
+    use strads::cluster::{pack, unpack};
+    use strads_datasets::generate::Classes;
+
+    use super::*;
+
+    fn examples(density: f64) -> Arc<Examples> {
+        let problem = Classes {
+            rows: 20,
+            columns: 6,
+            classes: 3,
+            density,
+            separation: 3.0,
+            seed: 1,
+        };
+        let data = problem.generate().unwrap();
+        let labels = data.target.as_ref().unwrap().iter().map(|y| *y as u32);
+        Arc::new(Examples::new(&data.features, labels.collect()))
+    }
+
+    #[test]
+    fn rows_are_named_where_that_is_shorter() {
+        assert!(matches!(examples(0.7).gather(&[0]), Rows::All(_)));
+        assert!(matches!(examples(0.2).gather(&[0]), Rows::Some { .. }));
+        let Rows::All(values) = examples(0.7).gather(&[4]) else {
+            panic!("dense")
+        };
+        assert_eq!((values.len(), values[6]), (7, 1.0));
+        assert!(values[..6].iter().any(|x| *x != 0.0));
+    }
+
+    #[test]
+    fn own_examples_arrive() {
+        for density in [1.0, 0.7, 0.2] {
+            let own = Own::new(examples(density), vec![7, 0, 13]);
+            let bytes = pack(&own);
+            let there: Own = unpack(&bytes).unwrap();
+            assert_eq!(there.gather(&[2, 0, 1]), own.gather(&[2, 0, 1]));
+            for end in 0..bytes.len() {
+                assert!(unpack::<Own>(&bytes[..end]).is_err());
+            }
+        }
+    }
 }

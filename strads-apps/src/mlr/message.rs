@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::program::Certificate;
+
 /// Before the first step.
 #[derive(Serialize)]
 pub struct Started {
@@ -12,7 +14,7 @@ pub struct Started {
     /// Classes.
     pub classes: usize,
     /// Workers, in all processes.
-    pub workers: u32,
+    pub workers: usize,
     /// Threads of this process.
     pub threads: usize,
     /// Steps of the whole training.
@@ -28,8 +30,25 @@ pub struct Progress {
     pub seconds: f64,
     /// Epochs that are over.
     pub epoch: u64,
-    /// The mean loss of the first worker's examples, each as it was when it was learnt from.
+    /// Examples learnt from so far.
+    pub updates: u64,
+    /// The mean loss of the examples, each as it was when it was learnt from.
     pub loss: f64,
+    /// How many clocks of others were missing when a step began, in the mean, where some may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clocks_behind: Option<f64>,
+    /// What workers have sent each other so far, as pairs of vectors, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_factors: Option<u64>,
+    /// The same, as rows of the matrix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_sparse: Option<u64>,
+    /// The same, as whole matrices.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_full: Option<u64>,
+    /// sdca: how far the minimum is at most.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
 }
 
 /// At the end.
@@ -51,6 +70,10 @@ pub struct Finished {
     pub seconds_per_step: f64,
     /// The greatest difference between replicas before they were made equal; 0 if they were.
     pub replicas_apart: f32,
-    /// What this process sent to others, in bytes, where it has others.
+    /// What workers put on wires, in bytes, where there are any: all of them, or the one of this
+    /// process.
     pub sent_bytes: Option<u64>,
+    /// sdca: how far the minimum is at most.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Certificate>,
 }

@@ -6,6 +6,7 @@
 //! - sgd: `W ← (1 − ηλ) W − η G`. An update that comes when the weights have shrunk `d` times and
 //!   was made in step `k` is multiplied by what they have shrunk by since `k`, so that the order in
 //!   which updates come is not seen but by rounding.
+//! - sdca: `W ← W + U`: what ascent of the dual makes is added as it is, in any order.
 //! - adagrad: `G ← G + λW`, `v ← v + G²`, `W ← W − η G / (√v + ε)`, with the sum of a round's
 //!   gradients.
 
@@ -16,6 +17,7 @@ use bosen::factors::{Block, Factors, Misshapen, Named, form, rebuild};
 
 use super::kernel::threads_for;
 use super::schedule::Schedule;
+use super::terms::Terms;
 
 const EPSILON: f32 = 1e-8;
 
@@ -38,19 +40,13 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// Zeros, with memory for adagrad if `adapts`.
-    pub fn new(
-        rows: usize,
-        classes: usize,
-        adapts: bool,
-        schedule: Arc<Schedule>,
-        threads: usize,
-    ) -> Self {
-        let zeros = vec![0.0; rows * classes];
+    /// Zeros, for a training on these terms.
+    pub fn new(terms: &Terms, schedule: Arc<Schedule>, threads: usize) -> Self {
+        let zeros = vec![0.0; terms.entries()];
         Self {
-            rows,
-            classes,
-            squares: adapts.then(|| zeros.clone()),
+            rows: terms.rows,
+            classes: terms.classes,
+            squares: terms.adapts().then(|| zeros.clone()),
             weights: zeros,
             lambda: schedule.lambda,
             shrunk: schedule.first,

@@ -1,10 +1,14 @@
 //! All steps of a training, known before the first: what each is about, its rate, and its route.
 
+use std::ops::Range;
+
 use bosen::topology::cost::{Choice, Route};
 use strads_common::ids::Clock;
 
-use super::batches::{Batches, Step};
+use super::args::Solver;
+use super::batches::Step;
 use super::decision::Decision;
+use super::terms::Terms;
 
 /// The steps of a training.
 #[derive(Debug)]
@@ -23,22 +27,21 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// Epochs up to `end`, of which those before `begin` are done; `rate` is a function of the epoch.
-    pub fn new(
-        batches: &Batches,
-        decision: &Decision,
-        (begin, end): (u64, u64),
-        lambda: f64,
-        rate: impl Fn(u64) -> f64,
-    ) -> Self {
-        let steps: Vec<Step> = batches.steps(0, end).collect();
+    /// The steps that `terms` lead to.
+    pub fn new(terms: &Terms) -> Self {
+        let decision = Decision::new(terms);
+        let steps: Vec<Step> = terms.batches().steps(0, terms.epochs.end).collect();
         let choices: Vec<Choice> = steps.iter().map(|step| decision.of(step)).collect();
-        let rates: Vec<f64> = steps.iter().map(|step| rate(step.epoch)).collect();
-        let first = steps.partition_point(|step| step.epoch < begin);
+        let rates: Vec<f64> = steps.iter().map(|step| terms.rate_of(step.epoch)).collect();
+        let first = steps.partition_point(|step| step.epoch < terms.epochs.start);
+        let lambda = terms.lambda;
         let mut shrunk = vec![0.0];
         for rate in &rates {
             // More than all of a weight cannot be taken away.
-            let keeps = (1.0 - rate * lambda).max(0.1);
+            let keeps = match terms.solver {
+                Solver::Sgd => (1.0 - rate * lambda).max(0.1),
+                Solver::Adagrad | Solver::Sdca => 1.0,
+            };
             shrunk.push(shrunk[shrunk.len() - 1] + keeps.ln());
         }
         let is_broadcast = |number: &usize| matches!(choices[*number].route, Route::Broadcast(_));
@@ -54,11 +57,15 @@ impl Schedule {
         }
     }
 
-    /// The steps that this run does, with their numbers and what is sent in them.
-    pub fn steps(&self) -> impl Iterator<Item = (usize, &Step, &Choice)> {
-        let all = self.steps.iter().zip(&self.choices).enumerate();
-        all.skip(self.first)
-            .map(|(number, (step, choice))| (number, step, choice))
+    /// The numbers of the steps of `epoch`.
+    pub fn of_epoch(&self, epoch: u64) -> Range<usize> {
+        let before = |epoch| self.steps.partition_point(|step| step.epoch < epoch);
+        before(epoch)..before(epoch + 1)
+    }
+
+    /// Step `number`, and what is sent in it.
+    pub fn step(&self, number: usize) -> (Step, Choice) {
+        (self.steps[number], self.choices[number])
     }
 
     /// How many steps there are, those done before included.

@@ -1,5 +1,7 @@
 //! Gradients on their way from worker to worker, in the form and by the route that was chosen.
 
+use bosen::broadcast::room::Seat;
+use bosen::broadcast::tcp::Node;
 use bosen::broadcast::{Home, Update};
 use bosen::factors::{Block, Factors, Named, Rows, form, rebuild};
 use bosen::topology::cost::{Choice, Form, Route};
@@ -14,8 +16,27 @@ const BLOCK: usize = 1 << 18;
 /// The content is a checksum of weights.
 const DIGEST: u8 = 16;
 
+/// What a worker has sent, in bytes of content; what it relays for others counts as theirs.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Traffic {
+    /// As pairs of vectors.
+    pub factors: u64,
+    /// As rows of the matrix that the batch touches.
+    pub sparse: u64,
+    /// As whole matrices, or parts of their sums.
+    pub full: u64,
+}
+
+impl std::ops::AddAssign for Traffic {
+    fn add_assign(&mut self, other: Self) {
+        self.factors += other.factors;
+        self.sparse += other.sparse;
+        self.full += other.full;
+    }
+}
+
 /// How a worker's gradients get to the others, and theirs to it.
-pub trait Exchange {
+pub trait Exchange: Send {
     /// Waits until step `number` may begin, with what has come by then in `replica`.
     fn begin(&mut self, replica: &mut Replica, number: usize) -> Result<(), Failure>;
 
@@ -36,26 +57,57 @@ pub trait Exchange {
     fn finish(&mut self, replica: &mut Replica, number: usize) -> Result<f32, Failure>;
 
     /// Done; whoever is dropped without this is lost to the others, and they are told.
-    fn leave(self);
+    fn leave(self: Box<Self>);
+
+    /// How many clocks of others are missing in what the step has begun with, at most.
+    fn behind(&self) -> u64;
+
+    /// What has been sent so far.
+    fn traffic(&self) -> Traffic;
+
+    /// Bytes on the wire so far, with all that is not content, where there is a wire.
+    fn sent_bytes(&self) -> Option<u64>;
+}
+
+/// A place in a broadcast that may be on a wire.
+pub trait Wire: Home {
+    /// Bytes on it so far.
+    fn sent_bytes(&self) -> Option<u64>;
+}
+
+impl Wire for Seat {
+    fn sent_bytes(&self) -> Option<u64> {
+        None
+    }
+}
+
+impl Wire for Node {
+    fn sent_bytes(&self) -> Option<u64> {
+        Some(Node::sent_bytes(self))
+    }
 }
 
 /// Over a broadcast.
 pub struct Broadcast<H> {
     me: WorkerId,
-    /// This worker's end of it.
-    pub home: H,
+    home: H,
+    /// How many others there are.
+    others: u64,
+    traffic: Traffic,
     /// Updates that are to wait until this worker is as far.
     held: Vec<Update>,
     /// The parts of this step, where they are sent as one matrix.
     matrix: Vec<f32>,
 }
 
-impl<H: Home> Broadcast<H> {
-    /// Worker `me` at `home`.
-    pub fn new(me: WorkerId, home: H) -> Self {
+impl<H: Wire> Broadcast<H> {
+    /// Worker `me` at `home`, one of so many.
+    pub fn new(me: WorkerId, workers: usize, home: H) -> Self {
         Self {
             me,
             home,
+            others: workers.saturating_sub(1) as u64,
+            traffic: Traffic::default(),
             held: Vec::new(),
             matrix: Vec::new(),
         }
@@ -65,14 +117,21 @@ impl<H: Home> Broadcast<H> {
         replica.apply(updates).map_err(Failure::world)
     }
 
-    fn publish(&self, urgency: usize, form: u8, content: Bytes, last: bool) {
+    fn publish(&mut self, urgency: usize, form: u8, content: Bytes, last: bool) {
+        let bytes = self.others * content.len() as u64;
+        match form {
+            form::FACTORS => self.traffic.factors += bytes,
+            form::NAMED => self.traffic.sparse += bytes,
+            form::BLOCK => self.traffic.full += bytes,
+            _ => {}
+        }
         let urgency = urgency.min(usize::from(u16::MAX)) as u16;
         self.home
             .with(|peer| peer.publish(urgency, form, content, last));
     }
 
     /// Sends `matrix` in blocks, from the top: so the next pass begins with it.
-    fn publish_blocks(&self, matrix: &[f32], rows: usize, classes: usize) {
+    fn publish_blocks(&mut self, matrix: &[f32], rows: usize, classes: usize) {
         let step = (BLOCK / classes).max(1);
         let blocks = matrix.chunks(step * classes);
         let last = blocks.len().saturating_sub(1);
@@ -91,7 +150,7 @@ impl<H: Home> Broadcast<H> {
     }
 
     /// Sends the rows of `matrix` that have an entry.
-    fn publish_named(&self, matrix: &[f32], rows: usize, classes: usize) {
+    fn publish_named(&mut self, matrix: &[f32], rows: usize, classes: usize) {
         let of_row = matrix.chunks_exact(classes).enumerate();
         let touched = of_row.filter(|(_, row)| row.iter().any(|w| *w != 0.0));
         let (mut numbers, mut values) = (Vec::new(), Vec::new());
@@ -112,7 +171,7 @@ impl<H: Home> Broadcast<H> {
     }
 }
 
-impl<H: Home> Exchange for Broadcast<H> {
+impl<H: Wire + Send> Exchange for Broadcast<H> {
     fn begin(&mut self, replica: &mut Replica, number: usize) -> Result<(), Failure> {
         let mut updates = std::mem::take(&mut self.held);
         updates.extend(self.home.begin().map_err(Failure::world)?);
@@ -142,6 +201,9 @@ impl<H: Home> Exchange for Broadcast<H> {
         let matrix = std::mem::take(&mut self.matrix);
         match (choice.form, choice.route) {
             (_, Route::AllReduce) => {
+                // Every worker passes on its share of the sum twice, but for one turn each.
+                let bytes = 2 * 4 * matrix.len() as u64;
+                self.traffic.full += bytes * self.others / (self.others + 1);
                 let sum = self.home.reduce(matrix).map_err(Failure::world)?;
                 replica.apply_sum(number, sum);
             }
@@ -195,8 +257,21 @@ impl<H: Home> Exchange for Broadcast<H> {
         Ok(distance)
     }
 
-    fn leave(self) {
+    fn leave(self: Box<Self>) {
         self.home.leave();
+    }
+
+    fn behind(&self) -> u64 {
+        self.home
+            .with(|peer| peer.now_in().0.saturating_sub(peer.floor().0))
+    }
+
+    fn traffic(&self) -> Traffic {
+        self.traffic
+    }
+
+    fn sent_bytes(&self) -> Option<u64> {
+        self.home.sent_bytes()
     }
 }
 

@@ -2,10 +2,9 @@
 //!
 //! A step's penalty is part of the gradients that come to the shard, each worker adding its share.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use bosen::consistency::Consistency;
 use bosen::factors::{Factors, rebuild};
 use bosen::rows::RowSet;
 use bosen::rule::Rule;
@@ -17,79 +16,24 @@ use strads_common::ids::{ShardId, TableId, WorkerId};
 
 use super::replica::{Replica, add};
 use super::schedule::Schedule;
-use super::sending::Exchange;
+use super::sending::{Exchange, Traffic};
+use super::terms::Terms;
 use crate::failure::Failure;
 
 const WEIGHTS: TableId = TableId(0);
 /// What a worker may have on its way.
 const WINDOW_BYTES: usize = 64 << 20;
 
-/// A shard on this machine, for `workers` workers.
-pub struct Shop {
-    server: Server,
-    secret: Secret,
-    workers: u32,
-}
-
-impl Shop {
-    /// Opens it, on loopback.
-    pub fn open(workers: u32) -> Result<Self, Failure> {
-        let listener = TcpListener::bind("127.0.0.1:0").map_err(Failure::world)?;
-        let secret = Secret::generate().map_err(Failure::world)?;
-        let options = ServerOptions {
-            shard: ShardId(0),
-            shards: 1,
-            workers,
-            secret: secret.clone(),
-            timing: Timing::default(),
-        };
-        let server = Server::start(listener, options).map_err(Failure::world)?;
-        Ok(Self {
-            server,
-            secret,
-            workers,
-        })
-    }
-
-    /// A worker's way to it.
-    pub fn customer(
-        &self,
-        me: WorkerId,
-        schedule: &Arc<Schedule>,
-        consistency: Consistency,
-        (rows, classes): (usize, usize),
-        adapts: bool,
-    ) -> Result<Tables, Failure> {
-        let worker = Worker::start(WorkerOptions {
-            worker: me,
-            workers: self.workers,
-            shards: vec![self.server.address()],
-            secret: self.secret.clone(),
-            timing: Timing::default(),
-            window_bytes: WINDOW_BYTES,
-        });
-        let worker = worker.map_err(Failure::world)?;
-        // A shard's rule has one rate; sgd's changes, so its steps are made here and added there.
-        let rule = match adapts {
-            true => Rule::AdaGrad {
-                rate: f64::from(schedule.rate(schedule.first)),
-                epsilon: 1e-8,
-            },
-            false => Rule::Add,
-        };
-        let spec = TableSpec::dense::<f32>(classes as u32)
-            .range(0, rows as u64)
-            .consistency(consistency)
-            .rule(rule);
-        worker.create(WEIGHTS, spec).map_err(Failure::world)?;
-        Ok(Tables {
-            worker,
-            rows: Arc::new(RowSet::range(0, rows)),
-            gradient: Vec::new(),
-            share: 1.0 / self.workers as f32,
-            schedule: schedule.clone(),
-        })
-    }
+/// A shard for `workers` workers, which listens at `listener`.
+pub fn open(listener: TcpListener, secret: &Secret, workers: usize) -> Result<Server, Failure> {
+    let options = ServerOptions {
+        shard: ShardId(0),
+        shards: 1,
+        workers: workers as u32,
+        secret: secret.clone(),
+        timing: Timing::default(),
+    };
+    Server::start(listener, options).map_err(Failure::world)
 }
 
 /// A worker's end of the table.
@@ -97,9 +41,58 @@ pub struct Tables {
     worker: Worker,
     rows: Arc<RowSet>,
     gradient: Vec<f32>,
-    /// Of the penalty.
-    share: f32,
+    /// This worker's share of λ; nothing if the penalty is not in gradients.
+    penalty: f32,
     schedule: Arc<Schedule>,
+    /// Clocks that others may be behind.
+    staleness: u64,
+    traffic: u64,
+}
+
+impl Tables {
+    /// Worker `me`'s end of the table in the shard at `address`.
+    pub fn at(
+        address: SocketAddr,
+        secret: Secret,
+        me: WorkerId,
+        terms: &Terms,
+        schedule: Arc<Schedule>,
+    ) -> Result<Self, Failure> {
+        let worker = Worker::start(WorkerOptions {
+            worker: me,
+            workers: terms.workers as u32,
+            shards: vec![address],
+            secret,
+            timing: Timing::default(),
+            window_bytes: WINDOW_BYTES,
+        });
+        let worker = worker.map_err(Failure::world)?;
+        // A shard's rule has one rate; sgd's changes, so its steps are made here and added there.
+        let rule = match terms.adapts() {
+            true => Rule::AdaGrad {
+                rate: terms.rate,
+                epsilon: 1e-8,
+            },
+            false => Rule::Add,
+        };
+        let spec = TableSpec::dense::<f32>(terms.classes as u32)
+            .range(0, terms.rows as u64)
+            .consistency(terms.consistency())
+            .rule(rule);
+        worker.create(WEIGHTS, spec).map_err(Failure::world)?;
+        Ok(Self {
+            worker,
+            rows: Arc::new(RowSet::range(0, terms.rows)),
+            gradient: Vec::new(),
+            penalty: match terms.is_dual() {
+                true => 0.0,
+                false => (terms.lambda / terms.workers as f64) as f32,
+            },
+            schedule,
+            staleness: terms.staleness,
+            traffic: 0,
+        })
+    }
 }
 
 impl Exchange for Tables {
@@ -125,12 +118,12 @@ impl Exchange for Tables {
         }
         let mut gradient = std::mem::take(&mut self.gradient);
         let bias = (replica.rows - 1) * replica.classes;
-        let penalty = self.schedule.lambda as f32 * self.share;
-        add(penalty, &replica.weights[..bias], &mut gradient);
+        add(self.penalty, &replica.weights[..bias], &mut gradient);
         if replica.squares.is_none() {
             let rate = self.schedule.rate(number);
             gradient.iter_mut().for_each(|g| *g *= -rate);
         }
+        self.traffic += 4 * gradient.len() as u64;
         self.worker
             .inc(WEIGHTS, &self.rows, gradient)
             .map_err(Failure::world)?;
@@ -160,5 +153,20 @@ impl Exchange for Tables {
     }
 
     /// A worker of the store leaves when it is dropped.
-    fn leave(self) {}
+    fn leave(self: Box<Self>) {}
+
+    fn behind(&self) -> u64 {
+        self.staleness
+    }
+
+    fn traffic(&self) -> Traffic {
+        Traffic {
+            full: self.traffic,
+            ..Traffic::default()
+        }
+    }
+
+    fn sent_bytes(&self) -> Option<u64> {
+        None
+    }
 }

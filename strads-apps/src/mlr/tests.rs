@@ -68,8 +68,10 @@ fn forms_and_topologies_agree() {
     for (density, solver) in [
         (1.0, "adagrad"),
         (1.0, "sgd"),
+        (1.0, "sdca"),
         (0.3, "adagrad"),
         (0.3, "sgd"),
+        (0.3, "sdca"),
     ] {
         let place = place(density);
         let run = |options: &str| {
@@ -94,7 +96,6 @@ fn forms_and_topologies_agree() {
             "--update sparse --topology mesh",
             "--update auto",
             "--topology server",
-            "--on-loss continue",
         ] {
             let distance = apart(&run(options), &reference);
             assert!(
@@ -138,6 +139,7 @@ fn a_resumed_training_ends_with_the_same_bits() {
         "",
         "--workers 3 --batch-growth 1.5",
         "--solver sgd --workers 2",
+        "--solver sdca --workers 3 --tol 0",
     ] {
         let place = place(1.0);
         let kept = place.path().join("kept").display().to_string();
@@ -147,11 +149,103 @@ fn a_resumed_training_ends_with_the_same_bits() {
             "--epochs 4 --checkpoint {kept} --checkpoint-every 2"
         ));
         // The newest one is damaged: the one before it will do.
-        let newest = place.path().join("kept/epoch-4.npz");
+        let newest = place.path().join("kept/step-4/weights");
         let bytes = std::fs::read(&newest).unwrap();
         std::fs::write(&newest, &bytes[..bytes.len() / 2]).unwrap();
         let resumed = run(&format!("--checkpoint {kept} --resume"));
         assert_eq!(resumed, whole, "{options}");
+        // Now all is done; there is nothing to learn, and the model is the one that was kept.
+        assert_eq!(run(&format!("--checkpoint {kept} --resume")), whole);
+    }
+}
+
+#[test]
+fn a_training_goes_on_with_another_number_of_workers() {
+    let place = place(1.0);
+    for solver in ["adagrad", "sdca --tol 0"] {
+        let kept = place.path().join(solver).display().to_string();
+        let kept = format!("--solver {solver} --checkpoint {}", kept.replace(' ', "-"));
+        let run = |more: &str| trained(place.path(), &format!("{kept} {more}")).1;
+        let whole = trained(
+            place.path(),
+            &format!("--epochs 40 --workers 3 --solver {solver}"),
+        )
+        .1;
+        run("--epochs 20 --workers 3");
+        let resumed = run("--epochs 40 --workers 5 --resume");
+        let apart = (resumed.train_loss - whole.train_loss).abs();
+        assert!(apart < 0.02 * whole.train_loss, "{solver}: {apart}");
+        assert_eq!(resumed.steps, whole.steps / 2);
+    }
+}
+
+/// The objective of sdca, written down again, in double precision, with its gradient.
+fn objective(x: &[Vec<f64>], labels: &[usize], w: &[f64], lambda: f64) -> (f64, Vec<f64>) {
+    let classes = w.len() / x[0].len();
+    let mut slope: Vec<f64> = w.iter().map(|w| lambda * w).collect();
+    let mut value = lambda / 2.0 * w.iter().map(|w| w * w).sum::<f64>();
+    for (x, &label) in x.iter().zip(labels) {
+        let score = |class: usize| -> f64 {
+            let rows = x.iter().enumerate();
+            rows.map(|(row, x)| x * w[row * classes + class]).sum()
+        };
+        let z: Vec<f64> = (0..classes).map(score).collect();
+        let sum: f64 = z.iter().map(|z| z.exp()).sum();
+        value += (sum.ln() - z[label]) / labels.len() as f64;
+        for (class, z) in z.iter().enumerate() {
+            let u = z.exp() / sum - f64::from(u8::from(class == label));
+            for (row, x) in x.iter().enumerate() {
+                slope[row * classes + class] += u * x / labels.len() as f64;
+            }
+        }
+    }
+    (value, slope)
+}
+
+/// What the gap says is true: the minimum, found by another way, is within it; and the gap closes.
+#[test]
+fn the_gap_is_a_bound_and_closes() {
+    let place = place(1.0);
+    let data = strads_datasets::read_labelled(
+        &place.path().join("x.npz").as_path().into(),
+        &strads_datasets::ReadOptions::default(),
+    );
+    let data = data.unwrap();
+    let strads_datasets::Matrix::Dense(features) = &data.features else {
+        panic!("dense")
+    };
+    let with_one = |row: ndarray::ArrayView1<'_, f64>| row.iter().copied().chain([1.0]).collect();
+    let x: Vec<Vec<f64>> = features.rows().into_iter().map(with_one).collect();
+    let labels: Vec<usize> = data.target.unwrap().iter().map(|y| *y as usize).collect();
+    // Plain descent; λ = 0.01 bounds what is left by ‖gradient‖² / 2λ.
+    let (mut w, mut least) = (vec![0.0; 13 * 5], 0.0);
+    let mut left = f64::INFINITY;
+    while left > 1e-9 {
+        let (value, slope) = objective(&x, &labels, &w, 0.01);
+        w.iter_mut().zip(&slope).for_each(|(w, g)| *w -= 0.1 * g);
+        left = slope.iter().map(|g| g * g).sum::<f64>() / 0.02;
+        least = value;
+    }
+    for options in [
+        "",
+        "--workers 4",
+        "--workers 3 --staleness 2",
+        "--topology server --workers 2",
+    ] {
+        let mut before = f64::INFINITY;
+        for epochs in [1, 5, 25, 125] {
+            let options = format!("--solver sdca --tol 0 --epochs {epochs} {options}");
+            let (model, finished) = trained(place.path(), &options);
+            let proven = finished.certificate.unwrap();
+            let weights: Vec<f64> = model.weights.iter().map(|w| f64::from(*w)).collect();
+            let (primal, _) = objective(&x, &labels, &weights, 0.01);
+            assert!((primal - proven.primal).abs() < 1e-5, "{options}: {primal}");
+            let above = primal - least;
+            assert!(above <= proven.gap + 1e-5, "{options}: {above}, {proven:?}");
+            assert!(proven.gap < before + 1e-5, "{options}: {proven:?}");
+            before = proven.gap;
+        }
+        assert!(before < 1e-4, "{options}: {before}");
     }
 }
 

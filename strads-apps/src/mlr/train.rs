@@ -1,29 +1,29 @@
 //! A training, end to end: read, deal out, learn, write.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bosen::broadcast::{Setting, room, tcp};
-use bosen::tcp::Timing;
-use strads_common::auth::Secret;
-use strads_common::ids::WorkerId;
+use bosen::topology::cost::{Form, Route};
+use strads::{Executor, Run, Verdict};
 use strads_datasets::{Labelled, ReadOptions, Source, read_labelled, read_vector};
 
-use super::args::{Args, Shape, Solver};
-use super::batches::Batches;
-use super::checkpoint::Checkpoints;
+use super::args::Args;
+use super::checkpoint::{self, State, duals_of};
 use super::decision::Decision;
 use super::evaluate::measure;
-use super::examples::{Examples, classes};
+use super::examples::{Examples, Own, classes};
+use super::learner::{Beginning, Learner};
+use super::meeting;
 use super::message::{Finished, Progress, Started};
 use super::model::Model;
-use super::replica::Replica;
+use super::program::{Certificate, Keeping, Learning};
 use super::schedule::Schedule;
-use super::sending::{Broadcast, Exchange};
-use super::servers::Shop;
-use super::worker::{self, Job, News};
+use super::terms::Terms;
+use super::worker::Left;
+use crate::checkpoint::Keeper;
+use crate::cluster::place::Place;
+use crate::cluster::secret_file;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::files::{together, watched};
@@ -36,44 +36,31 @@ pub fn run(args: &Args) -> Result<(), Failure> {
 /// Trains as `args` say, and writes the model where they say; the model and how it did.
 pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
     args.check()?;
-    args.common.stays_here()?;
     let mut console = args.common.console();
+    let (args, place) = match args.me() {
+        None => {
+            let place = args.common.place()?;
+            (&args.on(&place), Some(place))
+        }
+        Some(_) => (args, None),
+    };
     let began = Instant::now();
     let (data, target) = read(args, &mut console)?;
     let (names, labels) = classes(&target)?;
-    let examples = Examples::new(&data.features, labels);
+    let examples = Arc::new(Examples::new(&data.features, labels));
     drop(data);
     let seconds_read = began.elapsed().as_secs_f64();
 
-    let (job, replica, checkpoints) = prepare(args, examples, names.len())?;
-    console.event(
-        "start",
-        Started {
-            rows: job.examples.len(),
-            features: job.examples.rows - 1,
-            classes: names.len(),
-            workers: args.workers(),
-            threads: args.common.threads(),
-            steps: job.schedule.len(),
-            seconds_read,
-        },
-    );
+    let mut training = Training::new(args, examples, names.len(), place)?;
+    console.event("start", training.started(seconds_read));
     let began = Instant::now();
-    let mut teller = Teller {
-        args,
-        began,
-        console: &mut console,
-        checkpoints: checkpoints.as_ref(),
-    };
-    let Trained {
-        weights,
-        apart,
-        sent_bytes,
-    } = learn(args, &job, replica, &mut teller)?;
+    let (left, program) = training.learn(&mut console)?;
+    let steps = training.steps(program.epochs());
     let seconds_train = began.elapsed().as_secs_f64();
     console.clear();
 
-    let measures = measure(&job.examples, &weights, names.len());
+    let weights = left.weights.unwrap_or_default();
+    let measures = measure(&training.examples, &weights, names.len());
     let model = Model {
         weights,
         classes: names,
@@ -83,7 +70,6 @@ pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
         let failed = |error| Failure::world(format!("{}: {error}", directory.display()));
         together(|| model.write(directory)).map_err(failed)?;
     }
-    let steps = job.schedule.steps().count();
     let finished = Finished {
         seconds_read,
         seconds_train,
@@ -92,9 +78,15 @@ pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
         train_accuracy: measures.accuracy,
         steps,
         seconds_per_step: seconds_train / steps.max(1) as f64,
-        replicas_apart: apart,
-        sent_bytes,
+        replicas_apart: left.apart,
+        sent_bytes: left.sent_bytes,
+        certificate: program.certificate(),
     };
+    if let Some(Certificate { relative_gap, .. }) = finished.certificate {
+        console.say(format_args!(
+            "proven: at most {relative_gap:.1e} of what guessing costs above the minimum"
+        ));
+    }
     console.say(format_args!(
         "{} classes from {} examples: accuracy {:.4}, log loss {:.6} on what was learnt from\n\
          read in {seconds_read:.2} s, trained in {seconds_train:.3} s ({steps} steps)",
@@ -108,82 +100,162 @@ pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
     Ok((model, finished))
 }
 
-/// The job, the model to begin with, and where to keep it.
-fn prepare(
-    args: &Args,
-    examples: Examples,
-    classes: usize,
-) -> Result<(Job, Replica, Option<Checkpoints>), Failure> {
-    let rows = examples.rows;
-    let adapts = args.solver == Solver::Adagrad;
-    let checkpoints = args
-        .common
-        .checkpoint
-        .as_ref()
-        .map(|directory| Checkpoints::new(directory, &description(args, &examples)));
-    let state = match (&checkpoints, args.common.resume) {
-        (Some(checkpoints), true) => Some(checkpoints.newest(rows * classes, adapts)?),
-        _ => None,
-    };
-    if state.is_some() && args.topology == Shape::Server {
-        return Err(Failure::input(
-            "--resume: a server begins with an empty table\nuse another --topology",
-        ));
-    }
-    let workers = args.workers() as usize;
-    let batches = Batches::new(
-        examples.len(),
-        workers,
-        args.batch,
-        args.batch_growth,
-        args.common.seed,
-    );
-    let decision = Decision::new(args, rows, classes, examples.density());
-    let begin = state
-        .as_ref()
-        .map_or(0, |state| state.epochs.min(args.epochs));
-    let rate = rates(args, &examples);
-    let schedule = Schedule::new(&batches, &decision, (begin, args.epochs), args.lambda, rate);
-    let schedule = Arc::new(schedule);
-    let in_process = if args.peers.is_empty() { workers } else { 1 };
-    let threads = args.common.threads().div_ceil(in_process);
-    let mut replica = Replica::new(rows, classes, adapts, schedule.clone(), threads);
-    if let Some(state) = state {
-        replica.weights = state.weights;
-        replica.squares = state.squares;
-    }
-    let job = Job {
-        examples,
-        classes,
-        batches,
-        decision,
-        schedule,
-        threads,
-    };
-    Ok((job, replica, checkpoints))
+/// A training that is ready to begin.
+struct Training<'a> {
+    args: &'a Args,
+    terms: Arc<Terms>,
+    examples: Arc<Examples>,
+    /// What training goes on from: what is everybody's, and the duals.
+    begins: Option<Arc<State>>,
+    duals: Option<Vec<f32>>,
+    keeper: Option<Keeper>,
+    /// Where workers are, unless this process is one of them.
+    place: Option<Place>,
 }
 
-/// The rate of each epoch.
-fn rates(args: &Args, examples: &Examples) -> impl Fn(u64) -> f64 + use<> {
-    let solver = args.solver;
-    // The loss bends by at most ‖x‖²/2 on average, so that this is half of what is safe.
-    let usual = match solver {
-        Solver::Adagrad => 0.05,
-        Solver::Sgd => 2.0 / examples.mean_square().max(f64::MIN_POSITIVE),
-    };
-    let rate = args.rate.unwrap_or(usual);
-    move |epoch| match solver {
-        Solver::Adagrad => rate,
-        Solver::Sgd => rate / ((1 + epoch) as f64).sqrt(),
+impl<'a> Training<'a> {
+    fn new(
+        args: &'a Args,
+        examples: Arc<Examples>,
+        classes: usize,
+        place: Option<Place>,
+    ) -> Result<Self, Failure> {
+        let mut terms = Terms::new(args, &examples, classes, 0..args.epochs);
+        let keeper = args.common.checkpoint.as_deref();
+        let keeper =
+            keeper.map(|directory| Keeper::new(directory, "mlr", &description(args, &examples)));
+        let mut begins = match &keeper {
+            Some(keeper) if args.common.resume => {
+                let kept = keeper.resume()?;
+                terms.epochs.start = kept.manifest.step.min(args.epochs);
+                Some(checkpoint::restore(&kept, &terms)?)
+            }
+            _ => None,
+        };
+        let duals = begins.as_mut().and_then(|state| state.duals.take());
+        Ok(Self {
+            args,
+            terms: Arc::new(terms),
+            examples,
+            begins: begins.map(Arc::new),
+            duals,
+            keeper,
+            place,
+        })
+    }
+
+    fn started(&self, seconds_read: f64) -> Started {
+        Started {
+            rows: self.examples.len(),
+            features: self.terms.rows - 1,
+            classes: self.terms.classes,
+            workers: self.terms.workers,
+            threads: self.args.common.threads(),
+            steps: self.steps(self.terms.epochs.end),
+            seconds_read,
+        }
+    }
+
+    /// How many steps there are up to an epoch.
+    fn steps(&self, end: u64) -> usize {
+        let start = self.terms.epochs.start;
+        self.terms.batches().steps(start, end).count()
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.place.as_ref().is_some_and(Place::is_cluster)
+    }
+
+    /// The workers of this process, or of the cluster's.
+    fn learners(&self) -> Result<Vec<Learner>, Failure> {
+        let (args, terms) = (self.args, &self.terms);
+        let (batches, own_threads) = (terms.batches(), args.common.threads());
+        let learner = |me: usize, threads: usize| {
+            let which = batches.own(me);
+            let begins = Beginning {
+                state: self.begins.clone(),
+                duals: self.duals.as_ref().map(|all| duals_of(all, terms, &which)),
+            };
+            let own = Own::new(self.examples.clone(), which);
+            Learner::new(terms.clone(), me, own, begins, threads)
+        };
+        if let Some(me) = args.me() {
+            let file = args.common.cluster.secret_file.as_deref();
+            let secret = secret_file::read(file.expect("peers have a secret"))?;
+            let exchange = meeting::by_hand(terms, &args.by_hand, me, secret)?;
+            return Ok(vec![learner(me, own_threads).by(exchange)]);
+        }
+        if let Some(place) = self.place.as_ref().filter(|place| place.is_cluster()) {
+            let threads = (place.workers / terms.workers).max(1);
+            return Ok((0..terms.workers).map(|me| learner(me, threads)).collect());
+        }
+        let threads = own_threads.div_ceil(terms.workers);
+        let (exchanges, server) = meeting::in_process(terms)?;
+        let ready = exchanges.into_iter().enumerate();
+        let ready = ready.map(|(me, exchange)| learner(me, threads).by(exchange));
+        let mut learners: Vec<Learner> = ready.collect();
+        learners[0].keep(server);
+        Ok(learners)
+    }
+
+    /// Learns, telling how it goes and keeping what is to be kept.
+    fn learn(&mut self, console: &mut Console) -> Result<(Left, Learning), Failure> {
+        let mut learners = self.learners()?;
+        // Workers wait for each other, so each has a thread.
+        let executor = match &self.place {
+            Some(place) if place.is_cluster() => place.executor.clone(),
+            _ => Executor::Threads(learners.len()),
+        };
+        // Of processes without a coordinator one speaks, and keeps, for all.
+        let speaks = self.args.me().is_none_or(|me| me == 0);
+        let keeps = speaks && self.keeper.is_some();
+        let keeping = Keeping {
+            every: keeps.then_some(self.args.checkpoint_every),
+            tolerance: self.args.tol,
+        };
+        let mut program = Learning::new(self.terms.clone(), keeping, self.is_cluster());
+        let mut teller = Teller::new(&self.terms, console);
+        if speaks {
+            teller.announce(self.terms.epochs.start);
+        }
+        let (keeper, mut failed) = (&mut self.keeper, None);
+        let run = Run::new().seed(self.terms.seed);
+        let mut record = run.observed(&executor, &mut program, &mut learners, |program, _| {
+            if speaks {
+                teller.tell(program);
+            }
+            let kept = keeper.as_mut().zip(program.kept());
+            let kept = kept.map(|(keeper, state)| {
+                keeper.keep(program.epochs(), checkpoint::parts(state), teller.console)
+            });
+            match kept.unwrap_or(Ok(())) {
+                Ok(()) => Verdict::Continue,
+                Err(failure) => {
+                    failed = Some(failure);
+                    Verdict::Stop
+                }
+            }
+        })?;
+        for traffic in program.traffic() {
+            record.carried(traffic);
+        }
+        console.ran(record);
+        if let Some(failure) = failed {
+            return Err(failure);
+        }
+        let left = program.end()?;
+        if let Some(keeper) = &mut self.keeper {
+            keeper.finish(console)?;
+        }
+        Ok((left, program))
     }
 }
 
-/// What makes a training the same one: everything that its result depends on but its length.
+/// What makes a training the same one, to go on with: whatever its result depends on but workers.
 fn description(args: &Args, examples: &Examples) -> String {
     let labels: &[u8] = bytemuck::cast_slice(&examples.labels);
     let all: Vec<usize> = (0..examples.len()).collect();
-    let data = examples.gather(&all);
-    let data = match &data {
+    let data = match &examples.gather(&all) {
         bosen::factors::Rows::All(values) => crc32fast::hash(bytemuck::cast_slice(values)),
         bosen::factors::Rows::Some { rows, values, .. } => {
             crc32fast::hash(bytemuck::cast_slice(rows))
@@ -191,223 +263,85 @@ fn description(args: &Args, examples: &Examples) -> String {
         }
     };
     format!(
-        "{data} {} {} {} {} {:?} {:?} {} {} {}",
+        "{data} {} {} {} {} {:?} {:?} {} {}",
         crc32fast::hash(labels),
         args.batch,
         args.batch_growth,
         args.lambda,
         args.solver,
         args.rate,
-        args.workers(),
         args.staleness,
         args.common.seed,
     )
 }
 
-/// What came out of the workers.
-struct Trained {
-    weights: Vec<f32>,
-    /// The greatest distance between replicas.
-    apart: f32,
-    sent_bytes: Option<u64>,
-}
-
-/// Lets the workers of this process learn; the first of them tells how it goes.
-fn learn(
-    args: &Args,
-    job: &Job,
-    replica: Replica,
-    teller: &mut Teller<'_>,
-) -> Result<Trained, Failure> {
-    if !args.peers.is_empty() {
-        return learn_as_peer(args, job, replica, teller);
-    }
-    let workers = args.workers();
-    if args.topology == Shape::Server {
-        let shop = Shop::open(workers)?;
-        let adapts = args.solver == Solver::Adagrad;
-        let customers = (0..workers).map(|me| {
-            let of = (replica.rows, replica.classes);
-            shop.customer(WorkerId(me), &job.schedule, args.consistency(), of, adapts)
-        });
-        let customers = customers.collect::<Result<Vec<_>, _>>()?;
-        return all(job, &replica, customers, teller);
-    }
-    let setting = Setting {
-        me: WorkerId(0),
-        workers,
-        topology: Decision::topology(args, workers),
-        consistency: args.consistency(),
-        on_loss: args.on_loss(),
-        patience: Timing::default().patience,
-        join: Timing::default().join,
-    };
-    let seats = (0..).map(WorkerId).zip(room::seats(setting));
-    let exchanges = seats.map(|(me, seat)| Broadcast::new(me, seat));
-    all(job, &replica, exchanges.collect(), teller)
-}
-
-/// All workers, each in a thread; the first one in this. Who fails drops its exchange, so that the
-/// others hear of it and stop too.
-fn all<E: Exchange + Send>(
-    job: &Job,
-    replica: &Replica,
-    mut exchanges: Vec<E>,
-    teller: &mut Teller<'_>,
-) -> Result<Trained, Failure> {
-    let keeps = &keeps_of(teller.args);
-    let first = exchanges.remove(0);
-    std::thread::scope(|scope| {
-        let start = |(at, mut exchange): (usize, E)| {
-            let mut replica = replica.clone();
-            scope.spawn(move || {
-                let silent = |_: News<'_>| Ok(());
-                let apart = worker::train(job, at, &mut replica, &mut exchange, keeps, silent)?;
-                exchange.leave();
-                Ok(apart)
-            })
-        };
-        let others: Vec<_> = (1..).zip(exchanges).map(start).collect();
-        let mut own = replica.clone();
-        let mut exchange = first;
-        let told = worker::train(job, 0, &mut own, &mut exchange, keeps, |news| {
-            teller.tell(news)
-        });
-        match told {
-            Ok(_) => exchange.leave(),
-            Err(_) => drop(exchange),
-        }
-        let mut apart = told?;
-        for other in others {
-            let distance: Result<f32, Failure> = other
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            apart = apart.max(distance?);
-        }
-        Ok(Trained {
-            weights: own.weights,
-            apart,
-            sent_bytes: None,
-        })
-    })
-}
-
-/// As one worker of several processes.
-fn learn_as_peer(
-    args: &Args,
-    job: &Job,
-    mut replica: Replica,
-    teller: &mut Teller<'_>,
-) -> Result<Trained, Failure> {
-    let me = WorkerId(args.me.expect("peers need a number"));
-    let address = args.peers[me.index()];
-    let listener = TcpListener::bind(address)
-        .map_err(|error| Failure::world(format!("cannot listen at {address}: {error}")))?;
-    let node = tcp::Node::start(
-        listener,
-        tcp::NodeOptions {
-            me,
-            addresses: args.peers.clone(),
-            topology: Decision::topology(args, args.workers()),
-            consistency: args.consistency(),
-            on_loss: args.on_loss(),
-            secret: secret(args)?,
-            timing: Timing {
-                patience: Duration::from_secs_f64(args.patience.min(1e6)),
-                ..Timing::default()
-            },
-        },
-    );
-    let node = node.map_err(Failure::world)?;
-    let mut exchange = Broadcast::new(me, node);
-    let keeps = keeps_of(teller.args);
-    let apart = worker::train(
-        job,
-        me.index(),
-        &mut replica,
-        &mut exchange,
-        keeps,
-        |news| match me.0 {
-            0 => teller.tell(news),
-            _ => Ok(()),
-        },
-    )?;
-    let sent_bytes = Some(exchange.home.sent_bytes());
-    exchange.leave();
-    Ok(Trained {
-        weights: replica.weights,
-        apart,
-        sent_bytes,
-    })
-}
-
-/// The job's secret, made of what is in its file.
-fn secret(args: &Args) -> Result<Secret, Failure> {
-    use sha2::{Digest, Sha256};
-    let path: &PathBuf = args.secret.as_ref().expect("peers need a secret");
-    let content = std::fs::read(path)
-        .map_err(|error| Failure::world(format!("{}: {error}", path.display())))?;
-    if content.len() < 32 {
-        return Err(Failure::input(format!(
-            "{}: {} bytes are too few for a secret\nmake one with: head -c 32 /dev/urandom > {}",
-            path.display(),
-            content.len(),
-            path.display()
-        )));
-    }
-    Ok(Secret::from_bytes(Sha256::digest(&content).into()))
-}
-
-/// After which epochs the model is kept.
-fn keeps_of(args: &Args) -> impl Fn(u64) -> bool + Sync + use<> {
-    let (asked, every, last) = (
-        args.common.checkpoint.is_some(),
-        args.checkpoint_every,
-        args.epochs,
-    );
-    move |epochs| asked && (epochs % every == 0 || epochs == last)
-}
-
 /// Says how it goes.
 struct Teller<'a> {
-    args: &'a Args,
+    terms: &'a Terms,
+    schedule: Schedule,
     began: Instant,
     console: &'a mut Console,
-    checkpoints: Option<&'a Checkpoints>,
+    /// What was last said to be sent.
+    decided: Option<(Form, Route)>,
 }
 
-impl Teller<'_> {
-    fn tell(&mut self, news: News<'_>) -> Result<(), Failure> {
-        let seconds = self.began.elapsed().as_secs_f64();
-        match news {
-            News::Decided(told) => {
-                if self.args.workers() > 1 {
-                    self.console.note(&told);
-                }
-                self.console.event("decision", told);
-            }
-            News::Epoch { epochs, loss } => {
-                self.console.event(
-                    "progress",
-                    Progress {
-                        seconds,
-                        epoch: epochs,
-                        loss,
-                    },
-                );
-                let all = self.args.epochs;
-                self.console.progress(|| {
-                    format!("{seconds:.1} s: epoch {epochs} of {all}, loss {loss:.5}")
-                });
-            }
-            News::Model { epochs, replica } => {
-                if let Some(checkpoints) = self.checkpoints {
-                    let failed = |error| Failure::world(format!("writing a checkpoint: {error}"));
-                    checkpoints.save(epochs, replica).map_err(failed)?;
-                }
-            }
+impl<'a> Teller<'a> {
+    fn new(terms: &'a Terms, console: &'a mut Console) -> Self {
+        Self {
+            terms,
+            schedule: Schedule::new(terms),
+            began: Instant::now(),
+            console,
+            decided: None,
         }
-        Ok(())
+    }
+
+    /// Says what will be sent in `epoch`, if that is something else than before.
+    fn announce(&mut self, epoch: u64) {
+        let Some(number) = self.schedule.of_epoch(epoch).next() else {
+            return;
+        };
+        let (step, choice) = self.schedule.step(number);
+        if self.decided.replace((choice.form, choice.route)) != Some((choice.form, choice.route)) {
+            let told = Decision::new(self.terms).told(&step);
+            if self.terms.workers > 1 {
+                self.console.note(&told);
+            }
+            self.console.event("decision", told);
+        }
+    }
+
+    /// Says how the last epoch was, if the last round was one.
+    fn tell(&mut self, program: &Learning) {
+        let Some(epoch) = program.ended() else {
+            return;
+        };
+        let some = |bytes| (bytes > 0).then_some(bytes);
+        let (met, seconds) = (program.met(), self.began.elapsed().as_secs_f64());
+        let loss = met.loss / met.examples.max(1) as f64;
+        self.console.event(
+            "progress",
+            Progress {
+                seconds,
+                epoch,
+                updates: program.looked_at(),
+                loss,
+                clocks_behind: (self.terms.staleness > 0)
+                    .then(|| met.behind as f64 / met.steps.max(1) as f64),
+                bytes_factors: some(met.traffic.factors),
+                bytes_sparse: some(met.traffic.sparse),
+                bytes_full: some(met.traffic.full),
+                certificate: program.certificate(),
+            },
+        );
+        let all = self.terms.epochs.end;
+        self.console.progress(|| {
+            let gap = program.certificate();
+            let gap = gap.map(|certificate| format!(", gap {:.1e}", certificate.relative_gap));
+            let gap = gap.unwrap_or_default();
+            format!("{seconds:.1} s: epoch {epoch} of {all}, loss {loss:.5}{gap}")
+        });
+        self.announce(epoch);
     }
 }
 

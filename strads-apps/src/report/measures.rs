@@ -79,6 +79,22 @@ const MEASURES: &[Measure] = &[
         scale: Up::FromZero,
         fields: &[("drift", "drift"), ("staleness", "staleness")],
     },
+    Measure {
+        title: "Clocks behind",
+        up: "clocks of others that were missing when a step began",
+        scale: Up::FromZero,
+        fields: &[("clocks_behind", "mean of all steps")],
+    },
+    Measure {
+        title: "Bytes between workers",
+        up: "bytes since the beginning",
+        scale: Up::FromZero,
+        fields: &[
+            ("bytes_factors", "factors"),
+            ("bytes_sparse", "sparse"),
+            ("bytes_full", "full"),
+        ],
+    },
 ];
 
 /// Figures of all that `events` measure, over time and then over updates of `unit`.

@@ -125,6 +125,7 @@ fn unit(app: &str) -> &'static str {
         "lasso" | "logistic" => "coefficient updates",
         "lda" => "tokens sampled",
         "mf" => "ratings learnt from",
+        "mlr" => "examples learnt from",
         _ => "updates",
     }
 }

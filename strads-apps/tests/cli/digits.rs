@@ -41,7 +41,7 @@ fn digits_are_told_apart_as_well_as_by_scikit_learn() {
 #[test]
 fn processes_learn_what_threads_do() {
     let place = Place::new();
-    place.write("secret", [7; 32]);
+    place.strads("node --new-secret secret").fine();
     let data = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/data/digits-train.svm.gz"
@@ -63,7 +63,7 @@ fn processes_learn_what_threads_do() {
     std::thread::scope(|scope| {
         for me in 0..3 {
             let command =
-                format!("{same} --peers {peers} --me {me} --secret secret --out peer-{me}");
+                format!("{same} --peers {peers} --me {me} --secret-file secret --out peer-{me}");
             let place = &place;
             scope.spawn(move || place.strads(&command).fine());
         }
@@ -87,9 +87,12 @@ fn what_cannot_be_meant_is_refused() {
         "--lambda=-1",
         "--resume",
         "--checkpoint nowhere --resume",
-        "--peers 127.0.0.1:1 --me 1 --secret short",
-        "--peers 127.0.0.1:0 --me 0 --secret short",
+        "--peers 127.0.0.1:1 --me 1 --secret-file short",
+        "--peers 127.0.0.1:0 --me 0 --secret-file short",
         "--peers 127.0.0.1:1",
+        "--secret-file short",
+        "--topology server --checkpoint kept",
+        "--workers 2 --on-loss continue",
     ] {
         let ran = place.strads(&format!("mlr x.svm --quiet {wrong} --out model"));
         assert_eq!(ran.code, Some(2), "{wrong}: {}", ran.stderr);

@@ -11,7 +11,7 @@ const WORKERS: usize = 4;
 
 /// Starts all workers, kills the last one when an epoch is over, and returns the others.
 fn with_one_killed(place: &Place, on_loss: &str) -> Vec<Child> {
-    place.write("secret", [7; 32]);
+    place.strads("node --new-secret secret").fine();
     let listeners: Vec<_> = (0..WORKERS)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();
@@ -26,7 +26,7 @@ fn with_one_killed(place: &Place, on_loss: &str) -> Vec<Child> {
     );
     let start = |me: usize| {
         let line = format!(
-            "mlr {data} --epochs 400 --update factors --topology halton --peers {} --me {me} --secret secret \
+            "mlr {data} --epochs 400 --update factors --topology halton --peers {} --me {me} --secret-file secret \
              --patience 1 --on-loss {on_loss} --json --quiet --out model-{me}",
             peers.join(",")
         );

@@ -22,6 +22,10 @@ use crate::error::Error;
 /// Between two calls of a node that does not answer.
 const AGAIN: Duration = Duration::from_millis(100);
 
+/// What may be the matter with a host that is silent, and what to do.
+const BLOCKED: &str = "is a firewall between? nodes listen on ports that the system chooses; \
+                       lines `id ip port` of a hostfile fix them";
+
 /// The coordinator's first message, and another node's.
 const TO_NODE: u8 = 100;
 const TO_PEER: u8 = 101;
@@ -262,7 +266,7 @@ async fn greet(
         let refusal = match attempt.await {
             Ok(Ok(joined)) => return Ok(joined),
             Ok(Err(refusal)) => refusal,
-            Err(_) => Refusal::Perhaps("no answer".to_owned()),
+            Err(_) => Refusal::Perhaps(format!("no answer\n{BLOCKED}")),
         };
         match refusal {
             Refusal::Perhaps(_) if Instant::now() < end => sleep(AGAIN).await,
@@ -286,6 +290,9 @@ impl From<io::Error> for Refusal {
             io::ErrorKind::ConnectionRefused => Self::Perhaps(
                 "nobody listens there\nis `strads node` running, with this address?".to_owned(),
             ),
+            io::ErrorKind::HostUnreachable | io::ErrorKind::TimedOut => {
+                Self::Perhaps(format!("{error}\n{BLOCKED}"))
+            }
             _ => Self::Perhaps(error.to_string()),
         }
     }
@@ -294,10 +301,14 @@ impl From<io::Error> for Refusal {
 impl From<AuthError> for Refusal {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Self::Final(
-                "the node ended the conversation; most likely it has another secret".to_owned(),
-            ),
-            AuthError::Io(error) => error.into(),
+            AuthError::Io(error) => match error.kind() {
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => Self::Final(
+                    "the node ended the conversation, most likely for want of the same secret\n\
+                     give all the same --secret-file, and --no-tls to all of them or to none"
+                        .to_owned(),
+                ),
+                _ => error.into(),
+            },
             other => Self::Final(other.to_string()),
         }
     }

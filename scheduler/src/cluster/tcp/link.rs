@@ -26,6 +26,9 @@ const MESSAGE_LIMIT: u64 = 16 << 30;
 /// What several small messages are gathered in before they are written.
 const GATHERED_BYTES: usize = 64 << 10;
 
+/// Parts of a silence that are listened to one by one.
+const PARTS: u32 = 8;
+
 /// The kind of a frame that only says that its sender lives.
 const ALIVE: u8 = 0;
 /// The flag of a frame whose message goes on in the next one.
@@ -165,14 +168,17 @@ impl Reader {
 
     /// The next frame that says something.
     async fn frame(&mut self) -> Result<Option<Frame>, FrameError> {
-        loop {
-            let next = timeout(self.silence, next(&mut self.frames)).await;
-            match next.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))? {
-                Some(Ok(frame)) if frame.header.kind == ALIVE => {}
-                Some(frame) => return frame.map(Some),
-                None => return Ok(None),
+        // In parts: whoever has slept through all of the silence has not listened to it.
+        let mut silent = 0;
+        while silent < PARTS {
+            match timeout(self.silence / PARTS, next(&mut self.frames)).await {
+                Ok(Some(Ok(frame))) if frame.header.kind == ALIVE => silent = 0,
+                Ok(Some(frame)) => return frame.map(Some),
+                Ok(None) => return Ok(None),
+                Err(_) => silent += 1,
             }
         }
+        Err(io::Error::from(io::ErrorKind::TimedOut).into())
     }
 }
 

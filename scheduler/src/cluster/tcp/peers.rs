@@ -65,8 +65,7 @@ impl Peers {
                     }
                     Err(reason) => reason,
                 };
-                let own = peers.greeting.rank;
-                let _ = peers.say(Message::Cut(rank, format!("{reason}, says node {own}")));
+                let _ = peers.say(Message::Cut(rank, reason));
             });
             outbox
         });

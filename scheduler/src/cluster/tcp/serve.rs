@@ -3,6 +3,7 @@
 //! A node does one job at a time, and waits for the next one afterwards. When the coordinator is
 //! gone, whatever was being computed for it is thrown away.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +19,7 @@ use super::Timing;
 use super::join::{Caller, Greeting, answer};
 use super::link::{Reader, Writer, attend};
 use super::peers::Peers;
+use crate::cluster::here::{Here, settle};
 use crate::cluster::message::Message;
 use crate::cluster::node::Node;
 use crate::cluster::remote::Programs;
@@ -125,10 +127,19 @@ impl Service {
         };
         let told = told.await.is_ok();
         if begun && told {
-            for _ in 0..peers.greeting.threads {
+            let mut threads = peers.greeting.threads;
+            for _ in 0..threads {
                 hire(&node, &peers);
             }
+            let mut workers = BTreeSet::new();
             attend(reader, writer, queue, self.timing, |message| {
+                if let Message::Hire(worker, _) = &message {
+                    workers.insert(*worker);
+                    if node.works_together() && workers.len() > threads {
+                        hire(&node, &peers);
+                        threads += 1;
+                    }
+                }
                 let answer = node
                     .take_in(message)
                     .map_err(|malformed| malformed.to_string())?;
@@ -181,15 +192,21 @@ impl Service {
             },
         )
         .await;
-        let own = peers.greeting.rank;
-        let _ = peers.say(Message::Cut(rank, format!("{reason}, says node {own}")));
+        let _ = peers.say(Message::Cut(rank, reason));
     }
 }
 
 /// A thread that does what there is to do.
 fn hire(node: &Arc<Node>, peers: &Arc<Peers>) {
     let (own_node, own_peers) = (Arc::clone(node), Arc::clone(peers));
+    let own_address = peers.greeting.addresses.get(peers.greeting.rank);
+    let own_address = own_address.and_then(|address| address.parse().ok());
+    let here = own_address.map(|address| Here {
+        address,
+        secret: peers.secret.clone(),
+    });
     let work = move || {
+        settle(here);
         while let Some(work) = own_node.wait() {
             match own_node.perform(work) {
                 Ok(Some(said)) => own_peers.send(said),

@@ -9,7 +9,7 @@ use strads_common::hostfile::{self, Host, Hostfile};
 use strads_common::members::{Member, Members};
 
 use super::Outcome;
-use super::watch::{Loss, OWN_WORDS};
+use super::watch::{Loss, own_words};
 use crate::cluster::check::answer::own_system;
 use crate::cluster::job::{Job, Purpose, Ready, VERSION};
 use crate::cluster::ssh::{self, Brought, Program};
@@ -110,8 +110,8 @@ impl Planned {
     pub fn explain(&self, rank: usize, loss: &Loss) -> String {
         let host = &self.hosts[rank];
         let advice = match (loss, &self.starts[rank]) {
-            (Loss::NotStarted(said), Start::Ssh) if !said.contains(OWN_WORDS) => {
-                ssh::advice(host, said)
+            (Loss::NotStarted(said), Start::Ssh) if own_words(said).is_none() => {
+                ssh::advice(host, self.brought.as_ref(), said)
             }
             (Loss::System(_), _) => {
                 format!("Build strads on {} and give --node-program PATH", host.name)

@@ -244,7 +244,7 @@ impl fmt::Display for Loss {
 /// The reason in what a host said: what a node says of itself, or else the last line; those before
 /// it are greetings and warnings.
 fn reason(said: &str) -> &str {
-    if let Some((_, own)) = said.split_once(OWN_WORDS) {
+    if let Some(own) = own_words(said) {
         return own.trim_end();
     }
     let mut lines = said.lines().map(str::trim);
@@ -252,8 +252,14 @@ fn reason(said: &str) -> &str {
     last.unwrap_or("no node was started")
 }
 
-/// How a node begins to say why it fails; what to do about it is in there too.
-pub const OWN_WORDS: &str = "strads: ";
+/// What a node says of itself: why it fails and what to do about it, from a line that begins as
+/// errors of `strads` do.
+pub fn own_words(said: &str) -> Option<&str> {
+    const OWN: &str = "strads: ";
+    let begins = said.find(&format!("\n{OWN}")).map(|at| at + 1);
+    let begins = said.starts_with(OWN).then_some(0).or(begins)?;
+    Some(&said[begins + OWN.len()..])
+}
 
 #[cfg(test)]
 mod tests {
@@ -306,6 +312,18 @@ mod tests {
         let why = Loss::NotStarted("ssh: Connection refused".into());
         assert_eq!(watch.on(0, Event::Closed, SECOND), [Act::Lose(0, why)]);
         assert_eq!(watch.on(1, ready(), SECOND), [Act::Settled]);
+    }
+
+    #[test]
+    fn only_a_nodes_own_words_are_taken_for_its_reason() {
+        let told = |said: &str| Loss::NotStarted(said.into()).to_string();
+        assert_eq!(
+            told("welcome\nstrads: no port\nchoose another\n"),
+            "no port\nchoose another"
+        );
+        assert_eq!(told("strads: no port"), "no port");
+        let shell = "sh: 1: exec: /opt/strads: not found";
+        assert_eq!(told(&format!("welcome\n{shell}\n")), shell);
     }
 
     #[test]

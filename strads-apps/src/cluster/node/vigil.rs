@@ -9,10 +9,11 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::cluster::awake::Awake;
 use crate::cluster::job::{Exit, HEARTBEAT, Job, SILENCE, Said};
 use crate::failure::Failure;
 
@@ -94,19 +95,20 @@ fn spawn_worker(job: &Job) -> io::Result<Child> {
 
 /// Waits until the worker ends, or the launcher is lost; then there is no exit.
 fn watch(events: &Receiver<Event>, launcher: &SyncSender<Said>) -> Option<Exit> {
-    let mut heard = Instant::now();
-    let mut said = heard;
+    let mut clock = Awake::new(HEARTBEAT);
+    let (mut heard, mut said) = (Duration::ZERO, Duration::ZERO);
     loop {
-        if said.elapsed() >= HEARTBEAT {
+        let now = clock.passed();
+        if now - said >= HEARTBEAT {
             // Lines that wait are signs of life as well.
             let _ = launcher.try_send(Said::Alive);
-            said = Instant::now();
+            said = now;
         }
-        if heard.elapsed() >= SILENCE {
+        if now - heard >= SILENCE {
             return None;
         }
         match events.recv_timeout(HEARTBEAT / 4) {
-            Ok(Event::Alive) => heard = Instant::now(),
+            Ok(Event::Alive) => heard = clock.passed(),
             Ok(Event::Gone) | Err(RecvTimeoutError::Disconnected) => return None,
             Ok(Event::Ended(status)) => return Some(exit_of(status)),
             Err(RecvTimeoutError::Timeout) => {}

@@ -23,6 +23,7 @@ use super::program::{self, Lda, Measured};
 use super::sampler::Sampler;
 use super::shard::Shard;
 use crate::checkpoint::Keeper;
+use crate::console::Console;
 
 fn corpus(documents: &[&[(u32, u32)]], word_kinds: usize) -> Corpus {
     let mut corpus = Corpus {
@@ -375,8 +376,9 @@ fn resuming_changes_nothing() {
     sweep(&Executor::Inline, &mut lda, &mut shards, 4);
     let mut keeper = Keeper::new(directory.path(), "lda", "job");
     let parts = checkpoint::parts(&corpus, &lda, &shards);
-    keeper.keep(lda.sweeps(), parts).unwrap();
-    keeper.finish().unwrap();
+    let mut console = Console::new(false, true);
+    keeper.keep(lda.sweeps(), parts, &mut console).unwrap();
+    keeper.finish(&mut console).unwrap();
     shards.iter_mut().for_each(Shard::recount);
     lda.recount(&shards);
 
