@@ -29,9 +29,13 @@ fn same_model(make: &str, train: &str) {
     here(&hosts, make);
     here(&hosts, &format!("{train} --threads {HOSTS} --out here"));
     let hostfile = hosts.hostfile("slots=1");
-    let there = hosts.strads(&format!("{train} --out there"), &hostfile);
+    let options = "--out there --report run.html";
+    let there = hosts.strads(&format!("{train} {options}"), &hostfile);
     Running::start(there).end(PATIENCE).fine();
     hosts.nothing_is_left();
+    // The report knows what went from whom to whom.
+    let report = fs::read_to_string(hosts.path("run.html")).unwrap();
+    assert!(report.contains("Bytes by link") && report.contains("coordinator → node04"));
     let model = |directory: &str| fs::read(hosts.path(directory).join("model.npz")).unwrap();
     assert!(model("here") == model("there"), "the models differ");
 }
