@@ -11,12 +11,12 @@ use std::sync::Arc;
 use bosen::topology::cost::Form;
 use serde::Serialize;
 use strads::cluster::{Passport, Remote};
-use strads::record::Traffic as Carried;
+use strads::record::Traffic;
 use strads::{Moved, Plan, Program, Round, Shares};
 
 use super::checkpoint::State;
 use super::learner::{Learner, Learnt, Wanted};
-use super::sending::Traffic;
+use super::sending::Volume;
 use super::terms::Terms;
 use super::worker::{Bound, Left, Met};
 use crate::failure::Failure;
@@ -34,7 +34,7 @@ pub struct Learning {
     /// The last epoch, of all workers here.
     met: Met,
     /// What each of them has sent.
-    sent: BTreeMap<usize, Traffic>,
+    sent: BTreeMap<usize, Volume>,
     certificate: Option<Certificate>,
     kept: Option<State>,
     left: Option<Left>,
@@ -145,14 +145,14 @@ impl Learning {
     }
 
     /// What has been sent, for the record: by worker and form.
-    pub fn traffic(&self) -> impl Iterator<Item = Carried> + '_ {
+    pub fn traffic(&self) -> impl Iterator<Item = Traffic> + '_ {
         self.sent.iter().flat_map(|(worker, sent)| {
             let forms = [
                 (Form::Factors, sent.factors),
                 (Form::Rows, sent.sparse),
                 (Form::Full, sent.full),
             ];
-            forms.map(|(form, bytes)| Carried {
+            forms.map(|(form, bytes)| Traffic {
                 from: format!("worker {worker}"),
                 to: "the others".to_owned(),
                 kind: form.to_string(),
@@ -230,7 +230,7 @@ impl Learning {
             Share::Opened(address) => addresses.push(address),
             Share::Together => {}
             Share::Learnt(learnt) => {
-                self.sent.insert(worker, learnt.met.traffic);
+                self.sent.insert(worker, learnt.met.volume);
                 self.met += learnt.met;
                 self.kept = self.kept.take().or(learnt.state);
                 if let Some((kept, own)) = self.kept.as_mut().zip(learnt.duals) {
