@@ -1,12 +1,12 @@
 //! Where generated data go: a file that is whole or absent, or standard output.
 
-use std::io::{self, BufWriter, ErrorKind, Write, stdout};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use strads_datasets::Format;
 
 use crate::failure::Failure;
-use crate::files::completely;
+use crate::files::{completely, to_standard_output};
 
 /// The options of all kinds of data.
 #[derive(Clone, Debug, clap::Args)]
@@ -65,13 +65,7 @@ impl Output {
         if !self.to_stdout() {
             return write_file(&self.out, write);
         }
-        let mut into = BufWriter::new(stdout().lock());
-        let written = write(&mut into).and_then(|()| into.flush());
-        match written {
-            // The reader has seen enough (`strads gen … | head`).
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(141),
-            written => written.map_err(|error| failure(Path::new("standard output"), &error)),
-        }
+        to_standard_output(write).map_err(|error| failure(Path::new("standard output"), &error))
     }
 
     /// The output's name with `ending` behind it: where what does not fit into the file goes.

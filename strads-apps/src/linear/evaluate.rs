@@ -10,7 +10,7 @@ use super::loss::{Loss, sigmoid};
 use super::model::Model;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::completely;
+use crate::files::{completely, to_standard_output};
 
 /// What a model is applied to.
 #[derive(Clone, Debug, clap::Args)]
@@ -77,7 +77,7 @@ pub fn predict(args: &Predict) -> Result<(), Failure> {
     let list = |into: &mut dyn Write| predictions.iter().try_for_each(|p| writeln!(into, "{p}"));
     match &args.out {
         Some(path) => completely(path, |file| list(file)).map_err(failed),
-        None => list(&mut std::io::stdout().lock()).map_err(failed),
+        None => to_standard_output(list).map_err(failed),
     }
 }
 

@@ -13,7 +13,7 @@ use super::model::{Model, file};
 use crate::archive::Archive;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::completely;
+use crate::files::{completely, to_standard_output};
 use crate::linear::{Eval, Predict};
 
 /// Examples that are looked at together.
@@ -46,14 +46,13 @@ pub fn predict(args: &Predict) -> Result<(), Failure> {
         likeliest.push(model.classes[greatest(row)]);
     });
     let list = |into: &mut dyn Write| {
-        likeliest
-            .iter()
-            .try_for_each(|class| writeln!(into, "{class}"))
+        let mut classes = likeliest.iter();
+        classes.try_for_each(|class| writeln!(into, "{class}"))
     };
     let failed = |error: std::io::Error| Failure::world(format!("writing predictions: {error}"));
     match &args.out {
         Some(path) => completely(path, |file| list(file)).map_err(failed),
-        None => list(&mut std::io::stdout().lock()).map_err(failed),
+        None => to_standard_output(list).map_err(failed),
     }
 }
 

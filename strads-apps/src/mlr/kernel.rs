@@ -110,7 +110,12 @@ pub fn differentiate(probabilities: &mut [f32], labels: &[u32], classes: usize) 
     let mut loss = 0.0;
     for (row, &label) in probabilities.chunks_exact_mut(classes).zip(labels) {
         let of_label = &mut row[label as usize];
-        loss -= f64::from(of_label.max(f32::MIN_POSITIVE)).ln();
+        // Written so that what is no number stays none.
+        let likely = match *of_label < f32::MIN_POSITIVE {
+            true => f32::MIN_POSITIVE,
+            false => *of_label,
+        };
+        loss -= f64::from(likely).ln();
         *of_label -= 1.0;
     }
     loss

@@ -17,7 +17,7 @@ use super::args::Shape;
 use super::checkpoint::State;
 use super::examples::Own;
 use super::schedule::Schedule;
-use super::sending::{Broadcast, Exchange, Traffic};
+use super::sending::{Broadcast, Exchange, Volume};
 use super::servers::{self, Tables};
 use super::terms::Terms;
 use super::worker::{Bound, Left, Met, Worker};
@@ -192,9 +192,9 @@ pub struct Learnt {
 strads::travel_by_fields!(
     Wanted { state, duals }
     Learnt { met, state, duals }
-    Met { loss, examples, steps, behind, traffic, bound }
+    Met { loss, examples, steps, behind, volume, bound }
     Bound { loss, entropy, square }
-    Traffic { factors, sparse, full }
+    Volume { factors, sparse, full }
     Left { weights, apart, sent_bytes }
 );
 

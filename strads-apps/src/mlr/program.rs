@@ -11,12 +11,12 @@ use std::sync::Arc;
 use bosen::topology::cost::Form;
 use serde::Serialize;
 use strads::cluster::{Passport, Remote};
-use strads::record::Traffic as Carried;
+use strads::record::Traffic;
 use strads::{Moved, Plan, Program, Round, Shares};
 
 use super::checkpoint::State;
 use super::learner::{Learner, Learnt, Wanted};
-use super::sending::Traffic;
+use super::sending::Volume;
 use super::terms::Terms;
 use super::worker::{Bound, Left, Met};
 use crate::failure::Failure;
@@ -34,11 +34,11 @@ pub struct Learning {
     /// The last epoch, of all workers here.
     met: Met,
     /// What each of them has sent.
-    sent: BTreeMap<usize, Traffic>,
+    sent: BTreeMap<usize, Volume>,
     certificate: Option<Certificate>,
     kept: Option<State>,
     left: Option<Left>,
-    trouble: Option<String>,
+    trouble: Option<Failure>,
 }
 
 /// What is kept when, and when it is enough.
@@ -136,7 +136,7 @@ impl Learning {
 
     /// The same, if the last round ended one.
     pub fn ended(&self) -> Option<u64> {
-        (self.met.steps > 0).then_some(self.epoch)
+        (self.met.steps > 0 && self.trouble.is_none()).then_some(self.epoch)
     }
 
     /// How the last epoch went, over all workers here.
@@ -145,14 +145,14 @@ impl Learning {
     }
 
     /// What has been sent, for the record: by worker and form.
-    pub fn traffic(&self) -> impl Iterator<Item = Carried> + '_ {
+    pub fn traffic(&self) -> impl Iterator<Item = Traffic> + '_ {
         self.sent.iter().flat_map(|(worker, sent)| {
             let forms = [
                 (Form::Factors, sent.factors),
                 (Form::Rows, sent.sparse),
                 (Form::Full, sent.full),
             ];
-            forms.map(|(form, bytes)| Carried {
+            forms.map(|(form, bytes)| Traffic {
                 from: format!("worker {worker}"),
                 to: "the others".to_owned(),
                 kind: form.to_string(),
@@ -196,12 +196,20 @@ impl Learning {
     /// What is left at the end; or why there is nothing.
     pub fn end(&mut self) -> Result<Left, Failure> {
         match (self.left.take(), self.trouble.take()) {
-            (_, Some(trouble)) => Err(Failure::World(trouble)),
+            (_, Some(trouble)) => Err(trouble),
             (Some(left), None) => Ok(left),
             (None, None) => Err(Failure::world(
                 "the training was not ended by its last epoch",
             )),
         }
+    }
+
+    fn diverged(&self) -> Failure {
+        Failure::input(format!(
+            "the weights grew without bound in epoch {}\nuse a lower --rate than {}",
+            self.epoch + 1,
+            self.terms.rate
+        ))
     }
 
     /// What there is to keep of a worker after epoch number `epoch`.
@@ -230,7 +238,7 @@ impl Learning {
             Share::Opened(address) => addresses.push(address),
             Share::Together => {}
             Share::Learnt(learnt) => {
-                self.sent.insert(worker, learnt.met.traffic);
+                self.sent.insert(worker, learnt.met.volume);
                 self.met += learnt.met;
                 self.kept = self.kept.take().or(learnt.state);
                 if let Some((kept, own)) = self.kept.as_mut().zip(learnt.duals) {
@@ -246,7 +254,7 @@ impl Learning {
                 }
             },
             Share::Failed(trouble) => {
-                self.trouble.get_or_insert(trouble);
+                self.trouble.get_or_insert(Failure::World(trouble));
             }
         }
     }
@@ -299,7 +307,13 @@ impl Program for Learning {
         for (worker, share) in shares.into_values().enumerate() {
             self.hear(worker, share, &mut addresses);
         }
-        if matches!(self.stage, Stage::Learn(_)) {
+        if self.trouble.is_none() && !self.met.loss.is_finite() {
+            self.trouble = Some(self.diverged());
+        }
+        if self.trouble.is_some() {
+            // Some have not learnt what the others have.
+            self.kept = None;
+        } else if matches!(self.stage, Stage::Learn(_)) {
             self.epoch += 1;
             self.certificate = self.certify();
         }

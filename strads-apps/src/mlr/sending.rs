@@ -18,7 +18,7 @@ const DIGEST: u8 = 16;
 
 /// What a worker has sent, in bytes of content; what it relays for others counts as theirs.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Traffic {
+pub struct Volume {
     /// As pairs of vectors.
     pub factors: u64,
     /// As rows of the matrix that the batch touches.
@@ -27,7 +27,7 @@ pub struct Traffic {
     pub full: u64,
 }
 
-impl std::ops::AddAssign for Traffic {
+impl std::ops::AddAssign for Volume {
     fn add_assign(&mut self, other: Self) {
         self.factors += other.factors;
         self.sparse += other.sparse;
@@ -63,7 +63,7 @@ pub trait Exchange: Send {
     fn behind(&self) -> u64;
 
     /// What has been sent so far.
-    fn traffic(&self) -> Traffic;
+    fn volume(&self) -> Volume;
 
     /// Bytes on the wire so far, with all that is not content, where there is a wire.
     fn sent_bytes(&self) -> Option<u64>;
@@ -93,7 +93,7 @@ pub struct Broadcast<H> {
     home: H,
     /// How many others there are.
     others: u64,
-    traffic: Traffic,
+    volume: Volume,
     /// Updates that are to wait until this worker is as far.
     held: Vec<Update>,
     /// The parts of this step, where they are sent as one matrix.
@@ -107,7 +107,7 @@ impl<H: Wire> Broadcast<H> {
             me,
             home,
             others: workers.saturating_sub(1) as u64,
-            traffic: Traffic::default(),
+            volume: Volume::default(),
             held: Vec::new(),
             matrix: Vec::new(),
         }
@@ -120,9 +120,9 @@ impl<H: Wire> Broadcast<H> {
     fn publish(&mut self, urgency: usize, form: u8, content: Bytes, last: bool) {
         let bytes = self.others * content.len() as u64;
         match form {
-            form::FACTORS => self.traffic.factors += bytes,
-            form::NAMED => self.traffic.sparse += bytes,
-            form::BLOCK => self.traffic.full += bytes,
+            form::FACTORS => self.volume.factors += bytes,
+            form::NAMED => self.volume.sparse += bytes,
+            form::BLOCK => self.volume.full += bytes,
             _ => {}
         }
         let urgency = urgency.min(usize::from(u16::MAX)) as u16;
@@ -203,7 +203,7 @@ impl<H: Wire + Send> Exchange for Broadcast<H> {
             (_, Route::AllReduce) => {
                 // Every worker passes on its share of the sum twice, but for one turn each.
                 let bytes = 2 * 4 * matrix.len() as u64;
-                self.traffic.full += bytes * self.others / (self.others + 1);
+                self.volume.full += bytes * self.others / (self.others + 1);
                 let sum = self.home.reduce(matrix).map_err(Failure::world)?;
                 replica.apply_sum(number, sum);
             }
@@ -266,8 +266,8 @@ impl<H: Wire + Send> Exchange for Broadcast<H> {
             .with(|peer| peer.now_in().0.saturating_sub(peer.floor().0))
     }
 
-    fn traffic(&self) -> Traffic {
-        self.traffic
+    fn volume(&self) -> Volume {
+        self.volume
     }
 
     fn sent_bytes(&self) -> Option<u64> {

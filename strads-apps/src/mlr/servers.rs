@@ -16,7 +16,7 @@ use strads_common::ids::{ShardId, TableId, WorkerId};
 
 use super::replica::{Replica, add};
 use super::schedule::Schedule;
-use super::sending::{Exchange, Traffic};
+use super::sending::{Exchange, Volume};
 use super::terms::Terms;
 use crate::failure::Failure;
 
@@ -46,7 +46,7 @@ pub struct Tables {
     schedule: Arc<Schedule>,
     /// Clocks that others may be behind.
     staleness: u64,
-    traffic: u64,
+    volume: u64,
 }
 
 impl Tables {
@@ -90,7 +90,7 @@ impl Tables {
             },
             schedule,
             staleness: terms.staleness,
-            traffic: 0,
+            volume: 0,
         })
     }
 }
@@ -123,7 +123,7 @@ impl Exchange for Tables {
             let rate = self.schedule.rate(number);
             gradient.iter_mut().for_each(|g| *g *= -rate);
         }
-        self.traffic += 4 * gradient.len() as u64;
+        self.volume += 4 * gradient.len() as u64;
         self.worker
             .inc(WEIGHTS, &self.rows, gradient)
             .map_err(Failure::world)?;
@@ -159,10 +159,10 @@ impl Exchange for Tables {
         self.staleness
     }
 
-    fn traffic(&self) -> Traffic {
-        Traffic {
-            full: self.traffic,
-            ..Traffic::default()
+    fn volume(&self) -> Volume {
+        Volume {
+            full: self.volume,
+            ..Volume::default()
         }
     }
 

@@ -328,9 +328,9 @@ impl<'a> Teller<'a> {
                 loss,
                 clocks_behind: (self.terms.staleness > 0)
                     .then(|| met.behind as f64 / met.steps.max(1) as f64),
-                bytes_factors: some(met.traffic.factors),
-                bytes_sparse: some(met.traffic.sparse),
-                bytes_full: some(met.traffic.full),
+                bytes_factors: some(met.volume.factors),
+                bytes_sparse: some(met.volume.sparse),
+                bytes_full: some(met.volume.full),
                 certificate: program.certificate(),
             },
         );

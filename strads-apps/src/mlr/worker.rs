@@ -13,7 +13,7 @@ use super::kernel::{differentiate, scores, softmax};
 use super::learner::Beginning;
 use super::replica::Replica;
 use super::schedule::Schedule;
-use super::sending::{Exchange, Traffic, nothing};
+use super::sending::{Exchange, Volume, nothing};
 use super::terms::Terms;
 use crate::failure::Failure;
 
@@ -49,7 +49,7 @@ pub struct Met {
     /// Over these, the summed number of others' clocks that were missing.
     pub behind: u64,
     /// What it has sent since training began.
-    pub traffic: Traffic,
+    pub volume: Volume,
     /// sdca: what its examples are to the bound.
     pub bound: Option<Bound>,
 }
@@ -60,7 +60,7 @@ impl AddAssign for Met {
         self.examples += other.examples;
         self.steps += other.steps;
         self.behind += other.behind;
-        self.traffic += other.traffic;
+        self.volume += other.volume;
         self.bound = match (self.bound, other.bound) {
             (Some(own), Some(other)) => Some(Bound {
                 loss: own.loss + other.loss,
@@ -149,7 +149,7 @@ impl Worker {
             }
             met.examples += own.len() as u64;
         }
-        met.traffic = self.exchange.traffic();
+        met.volume = self.exchange.volume();
         if self.duals.is_some() {
             met.bound = Some(self.bound(epoch)?);
         }

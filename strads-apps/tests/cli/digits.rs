@@ -74,6 +74,33 @@ fn processes_learn_what_threads_do() {
     }
 }
 
+/// `inspect` knows a checkpoint, and `resume` goes on from it, with other options where told.
+#[test]
+fn a_checkpoint_is_gone_on_from() {
+    let place = Place::new();
+    let data = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/data/digits-train.svm.gz"
+    );
+    let train = |more: &str| format!("mlr {data} --solver sdca --tol 0 --quiet {more}");
+    place
+        .strads(&train("--epochs 6 --workers 2 --out whole"))
+        .fine();
+    place
+        .strads(&train("--epochs 4 --workers 2 --checkpoint kept"))
+        .fine();
+    let found = place.strads("inspect kept --json").fine().events();
+    assert_eq!(found[0]["what"], "a checkpoint of strads mlr");
+    assert_eq!(found[0]["epochs"], 4);
+    place.strads("resume kept --epochs 6 --out more").fine();
+    assert_eq!(place.read("more/model.npz"), place.read("whole/model.npz"));
+    place.strads("resume kept --epochs 9 --workers 3").fine();
+    let other = place
+        .strads(&train("--lambda 1 --checkpoint kept --resume"))
+        .fails(2);
+    assert!(other.stderr.contains("other options"), "{}", other.stderr);
+}
+
 #[test]
 fn what_cannot_be_meant_is_refused() {
     let place = Place::new();
@@ -93,10 +120,18 @@ fn what_cannot_be_meant_is_refused() {
         "--secret-file short",
         "--topology server --checkpoint kept",
         "--workers 2 --on-loss continue",
+        "--solver sdca --lambda 0",
+        "--solver sdca --rate 1",
     ] {
         let ran = place.strads(&format!("mlr x.svm --quiet {wrong} --out model"));
         assert_eq!(ran.code, Some(2), "{wrong}: {}", ran.stderr);
         assert!(!ran.stderr.contains("panicked"), "{wrong}: {}", ran.stderr);
+    }
+    place.write("huge.svm", "1 1:1e30\n2 1:2e30\n1 1:1.5e30\n3 1:0\n");
+    let sgd = "mlr huge.svm --quiet --solver sgd --rate 1e9 --out model";
+    for workers in [1, 2] {
+        let ran = place.strads(&format!("{sgd} --workers {workers}")).fails(2);
+        assert!(ran.stderr.contains("use a lower --rate"), "{}", ran.stderr);
     }
     place.write("same.svm", "1 1:1\n1 1:2\n");
     place.strads("mlr same.svm").fails(2);
