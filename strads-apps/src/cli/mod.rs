@@ -8,6 +8,7 @@ pub mod config;
 pub mod interrupt;
 pub mod log;
 pub mod nearest;
+pub mod number;
 pub mod resume;
 pub mod settings;
 pub mod shell;

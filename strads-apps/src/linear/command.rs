@@ -15,6 +15,7 @@ use super::loss::Loss;
 use super::model;
 use super::program::{Settings, SparseRegression, Standing};
 use crate::checkpoint::Keeper;
+use crate::cli::number::{not_negative, positive, share};
 use crate::cluster::place::Place;
 use crate::console::Console;
 use crate::failure::Failure;
@@ -350,25 +351,4 @@ fn labels(target: &[f64]) -> Result<Vec<f64>, Failure> {
         .iter()
         .map(|&y| f64::from(u8::from(y == high)))
         .collect())
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
-        _ => Err("expected a number above 0".to_owned()),
-    }
-}
-
-fn not_negative(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
-        _ => Err("expected a number that is not negative".to_owned()),
-    }
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value <= 1.0 => Ok(value),
-        _ => Err("expected a number above 0 and at most 1".to_owned()),
-    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::recommend::{Recommend, Score};
 use super::sgd::{Order, Schedule};
+use crate::cli::number::within;
 use crate::cluster::place::Place;
 use crate::options::Common;
 
@@ -116,10 +117,7 @@ impl Args {
 }
 
 fn fraction(text: &str) -> Result<f64, String> {
-    match text.parse() {
-        Ok(fraction) if fraction > 0.0 && fraction < 1.0 => Ok(fraction),
-        _ => Err("expected a number between 0 and 1".to_owned()),
-    }
+    within(text, |value| value > 0.0 && value < 1.0, "between 0 and 1")
 }
 
 fn non_negative(text: &str) -> Result<f32, String> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::ValueHint;
 use strads_datasets::Format;
 
+use crate::cli::number::{not_negative, positive, within};
 use crate::cluster::place::Place;
 use crate::failure::Failure;
 use crate::options::Common;
@@ -39,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "F", default_value_t = 1.0, value_parser = growth)]
     pub batch_growth: f64,
     /// λ: the strength of the penalty on squared weights; scikit-learn's C is 1/(λ × examples)
-    #[arg(long, value_name = "L", default_value_t = 1e-4, value_parser = non_negative)]
+    #[arg(long, value_name = "L", default_value_t = 1e-4, value_parser = not_negative)]
     pub lambda: f64,
     /// How steps are made of gradients
     #[arg(long, value_enum, default_value_t = Solver::Adagrad)]
@@ -48,7 +49,7 @@ pub struct Args {
     #[arg(long, value_name = "R", value_parser = positive)]
     pub rate: Option<f64>,
     /// sdca: stop when the duality gap is at most this share of what guessing costs
-    #[arg(long, value_name = "TOL", default_value_t = 1e-4, value_parser = non_negative)]
+    #[arg(long, value_name = "TOL", default_value_t = 1e-4, value_parser = not_negative)]
     pub tol: f64,
     /// Workers, each with a replica of the model [default: 1, or with --hostfile one a host]
     #[arg(long, value_name = "P", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -213,27 +214,10 @@ impl Args {
     }
 }
 
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
-        _ => Err("expected a number above 0".to_owned()),
-    }
-}
-
-fn non_negative(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value >= 0.0 && value.is_finite() => Ok(value),
-        _ => Err("expected a number that is not negative".to_owned()),
-    }
-}
-
-fn growth(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if (1.0..=16.0).contains(&value) => Ok(value),
-        _ => Err("expected a number from 1 to 16".to_owned()),
-    }
-}
-
 strads::travel_by_variants!(Solver { 0 => Adagrad, 1 => Sgd, 2 => Sdca });
 strads::travel_by_variants!(Update { 0 => Auto, 1 => Full, 2 => Sparse, 3 => Factors });
 strads::travel_by_variants!(Shape { 0 => Auto, 1 => Mesh, 2 => Halton, 3 => Ring, 4 => Server });
+
+fn growth(text: &str) -> Result<f64, String> {
+    within(text, |value| (1.0..=16.0).contains(&value), "from 1 to 16")
+}
