@@ -12,7 +12,7 @@ use super::stream::{NEVER, Stream};
 use super::view::{Report, View};
 use super::{Chunk, Message, Piece, Update};
 use crate::consistency::Consistency;
-use crate::topology::{Graph, Topology};
+use crate::topology::Topology;
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -95,7 +95,8 @@ pub enum Failure {
 pub struct Peer {
     setting: Setting,
     view: View,
-    graph: Graph,
+    /// To whom it sends what is flooded. The graph itself has the links of everybody.
+    listeners: BTreeSet<WorkerId>,
     links: BTreeMap<WorkerId, Link>,
     /// To whom there are connections; some may call before this peer knows why.
     connected: BTreeSet<WorkerId>,
@@ -122,7 +123,7 @@ impl Peer {
         Peer {
             links: graph.neighbours(me).into_iter().map(link).collect(),
             connected: BTreeSet::new(),
-            graph,
+            listeners: graph.out(me),
             view,
             streams: (0..workers)
                 .map(|origin| Stream::new(WorkerId(origin)))
@@ -355,7 +356,7 @@ impl Peer {
                 .setting
                 .topology
                 .onward(self.view.members(), piece.origin, me),
-            false => self.graph.out(me).into_iter().collect(),
+            false => self.listeners.iter().copied().collect(),
         }
     }
 
@@ -476,8 +477,9 @@ impl Peer {
 
     /// Makes the links those of the members that are left.
     fn relink(&mut self, now: Duration) {
-        self.graph = self.setting.topology.graph(self.view.members());
-        let neighbours = self.graph.neighbours(self.setting.me);
+        let graph = self.setting.topology.graph(self.view.members());
+        let neighbours = graph.neighbours(self.setting.me);
+        self.listeners = graph.out(self.setting.me);
         self.links.retain(|worker, _| neighbours.contains(worker));
         for neighbour in neighbours {
             let until = now + self.setting.patience;
@@ -505,8 +507,8 @@ impl Peer {
             .flat_map(Stream::kept)
             .cloned()
             .collect();
-        for to in self.graph.out(self.setting.me) {
-            let link = self.links.get_mut(&to).expect("a neighbour has a link");
+        for to in &self.listeners {
+            let link = self.links.get_mut(to).expect("a neighbour has a link");
             kept.iter().for_each(|piece| link.push(piece.clone()));
         }
     }
