@@ -3,6 +3,7 @@
 //! A file that is under way is removed. A group of files that belong together (a model) is finished
 //! first, which takes as long as writing them; after a second Ctrl-C they are not waited for.
 
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -79,10 +80,10 @@ fn end() {
         // It may be there or not yet; nothing more can be done about it.
         let _ = std::fs::remove_file(file);
     }
-    if std::io::IsTerminal::is_terminal(&std::io::stderr()) {
-        eprint!("\r\x1b[2K");
-    }
-    eprintln!("strads: interrupted");
+    let mut told = std::io::stderr().lock();
+    let line = if told.is_terminal() { "\r\x1b[2K" } else { "" };
+    // Nobody may be listening any more, which is no reason to stay.
+    let _ = writeln!(told, "{line}strads: interrupted");
     // With the lock held: no file is begun any more.
     std::process::exit(EXIT_CODE);
 }

@@ -10,7 +10,7 @@ mod host;
 mod plan;
 pub mod watch;
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -180,7 +180,8 @@ impl Launcher {
         let happens = self.happens.clone();
         interrupt::first(Some(Box::new(move || {
             let (ended, end) = channel();
-            eprintln!("ending all nodes");
+            // Nodes end also where nobody listens any more.
+            let _ = writeln!(std::io::stderr(), "ending all nodes");
             if happens.send(Happening::Stop(Some(ended))).is_ok() {
                 // It answers in that time or is gone.
                 let _ = end.recv_timeout(FAREWELL + BURIAL);
