@@ -230,3 +230,25 @@ fn an_interrupted_command_leaves_nothing_half_written() {
         assert_eq!(place.names(), before, "{command}");
     }
 }
+
+/// Whoever read its standard error is gone: an interrupted command ends all the same.
+#[test]
+fn an_interrupted_command_that_nobody_listens_to_ends() {
+    let place = place();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_strads"))
+        .args(["mf", "ratings.txt", "--rank", "2", "--json"])
+        .args(["--epochs", "100000000"])
+        .current_dir(place.path(""))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    std::io::Read::read_exact(&mut stdout, &mut [0]).unwrap();
+    drop(child.stderr.take());
+    let pid = child.id().to_string();
+    let struck = Command::new("kill").args(["-INT", &pid]).status().unwrap();
+    assert!(struck.success());
+    std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
