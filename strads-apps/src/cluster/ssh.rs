@@ -82,9 +82,10 @@ pub fn remote(ssh: &str, host: &Host, brought: &Brought) -> Command {
         "BatchMode=yes",
         "ControlMaster=no",
         "ConnectTimeout=10",
-        // A client that has lost its host ends by itself, also if its launcher has been killed.
+        // A client that has lost its host ends by itself, also if its launcher has been killed; a
+        // launcher that lives notices first, and says what happened.
         "ServerAliveInterval=2",
-        "ServerAliveCountMax=2",
+        "ServerAliveCountMax=3",
     ] {
         command.args(["-o", option]);
     }
