@@ -47,6 +47,7 @@ pub mod filter;
 pub mod local;
 pub mod message;
 pub mod placement;
+mod recent;
 pub mod rounds;
 pub mod rows;
 pub mod rule;

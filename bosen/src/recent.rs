@@ -6,18 +6,16 @@
 use crate::rows::RowSet;
 use std::sync::Arc;
 
-/// Sets that are remembered.
-const SETS: usize = 32;
-/// Smaller sets are looked up as quickly as recognised.
-const WORTH_ROWS: usize = 32;
+/// Of smaller sets, rows are found as quickly as the set is recognised.
+pub const WORTH_ROWS: usize = 32;
 
-/// Of some sets of rows, a `T` for each.
-pub struct Recent<T> {
+/// Of the last `SETS` sets of rows, a `T` for each.
+pub struct Recent<T, const SETS: usize> {
     known: Vec<(Arc<RowSet>, T)>,
     oldest: usize,
 }
 
-impl<T> Default for Recent<T> {
+impl<T, const SETS: usize> Default for Recent<T, SETS> {
     fn default() -> Self {
         Recent {
             known: Vec::new(),
@@ -26,7 +24,7 @@ impl<T> Default for Recent<T> {
     }
 }
 
-impl<T: Clone> Recent<T> {
+impl<T: Clone, const SETS: usize> Recent<T, SETS> {
     /// What is known of `rows`.
     pub fn of(&self, rows: &Arc<RowSet>) -> Option<T> {
         let known = self
@@ -38,9 +36,6 @@ impl<T: Clone> Recent<T> {
 
     /// Remembers what is known of `rows`, in place of the set that has been known for longest.
     pub fn remember(&mut self, rows: &Arc<RowSet>, what: &T) {
-        if rows.len() < WORTH_ROWS {
-            return;
-        }
         let known = (rows.clone(), what.clone());
         if self.known.len() < SETS {
             self.known.push(known);
@@ -63,10 +58,11 @@ mod tests {
     /// A set is known by its address for as long as it is among the last ones, and never by its keys.
     #[test]
     fn the_last_sets_are_known() {
+        const SETS: usize = 3;
         let sets: Vec<_> = (0..2 * SETS as u64)
-            .map(|first| Arc::new(RowSet::range(first, WORTH_ROWS)))
+            .map(|first| Arc::new(RowSet::range(first, 2)))
             .collect();
-        let mut recent = Recent::default();
+        let mut recent = Recent::<usize, SETS>::default();
         for (number, set) in sets.iter().enumerate() {
             assert_eq!(recent.of(set), None);
             recent.remember(set, &number);

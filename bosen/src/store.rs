@@ -4,7 +4,6 @@
 //! not there reads as zeros.
 
 mod dense;
-mod recent;
 mod spare;
 mod sparse;
 

@@ -12,6 +12,7 @@ use crate::consistency::Consistency;
 use crate::filter::Residual;
 use crate::message::{Refusal, Sequence};
 use crate::placement::{Part, part_of, split};
+use crate::recent::Recent;
 use crate::rows::RowSet;
 use crate::spec::TableSpec;
 use crate::store::{self, Store};
@@ -38,7 +39,7 @@ pub(super) struct Table {
     sent: Vec<VecDeque<Sent>>,
     /// Magnitudes of the updates that other workers may not see yet.
     unseen: Box<dyn Store>,
-    recent_split: Option<(Arc<RowSet>, Arc<[Part]>)>,
+    recent_splits: Recent<Arc<[Part]>, 1>,
 }
 
 struct Sent {
@@ -69,19 +70,17 @@ impl Table {
             staleness: Vec::new(),
             sent: (0..shards).map(|_| VecDeque::new()).collect(),
             unseen: store::open(spec.layout),
-            recent_split: None,
+            recent_splits: Recent::default(),
         }
     }
 
     /// `rows` by shard and message; known if the last call was about the same set.
     pub fn split(&mut self, rows: &Arc<RowSet>) -> Arc<[Part]> {
-        if let Some((known, parts)) = &self.recent_split
-            && Arc::ptr_eq(known, rows)
-        {
-            return parts.clone();
+        if let Some(parts) = self.recent_splits.of(rows) {
+            return parts;
         }
         let parts: Arc<[Part]> = split(rows, &self.spec, self.sent.len() as u32).into();
-        self.recent_split = Some((rows.clone(), parts.clone()));
+        self.recent_splits.remember(rows, &parts);
         parts
     }
 

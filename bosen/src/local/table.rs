@@ -14,6 +14,7 @@ use crate::client::pending::Pending;
 use crate::consistency::Consistency;
 use crate::element::{Element, view};
 use crate::message::Refusal;
+use crate::recent::{Recent, WORTH_ROWS};
 use crate::rounds::{Live, Rounds, effects};
 use crate::rows::{RowId, RowSet};
 use crate::spec::TableSpec;
@@ -80,14 +81,12 @@ struct Seat {
     /// Increments of the round that it is in, where they wait for it.
     pending: Mutex<Pending>,
     /// Where the rows of the last large set are.
-    recent: Mutex<Option<(Arc<RowSet>, Slots)>>,
+    recent: Mutex<Recent<Slots, 1>>,
     lags: [AtomicU64; LAGS],
 }
 
 /// Lags from the last one on are counted together.
 const LAGS: usize = 65;
-/// Sets of so many rows are worth remembering.
-const LARGE_ROWS: usize = 32;
 
 impl<E: Element> Shared<E> {
     pub fn new(id: TableId, spec: TableSpec, standing: Vec<Standing>) -> Self {
@@ -219,19 +218,18 @@ impl<E: Element> Shared<E> {
         rows: &Arc<RowSet>,
         find: impl FnOnce(&RowSet) -> Slots,
     ) -> Slots {
-        if rows.len() < LARGE_ROWS || rows.as_range().is_some() && self.spec.is_range() {
+        if rows.len() < WORTH_ROWS || rows.as_range().is_some() && self.spec.is_range() {
             return find(rows);
         }
         let mut recent = lock(&self.seat(worker).recent);
-        match &*recent {
-            Some((known, slots)) if Arc::ptr_eq(known, rows) => slots.clone(),
-            _ => {
-                let slots = find(rows);
-                // A row that is not there may come.
-                *recent = slots.is_complete().then(|| (rows.clone(), slots.clone()));
-                slots
+        recent.of(rows).unwrap_or_else(|| {
+            let slots = find(rows);
+            // A row that is not there may come.
+            if slots.is_complete() {
+                recent.remember(rows, &slots);
             }
-        }
+            slots
+        })
     }
 
     /// Adds `values` to dense rows that are among the table's keys.

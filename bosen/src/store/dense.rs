@@ -4,10 +4,10 @@
 //! of the last sets of rows are remembered, so that a set used again costs no look-ups.
 
 use super::Store;
-use super::recent::Recent;
 use super::spare::Spare;
 use crate::batch::{Batch, Cells, cells_of};
 use crate::element::{Element, add_slice, freeze, view};
+use crate::recent::{Recent, WORTH_ROWS};
 use crate::rows::{RowId, RowSet};
 use crate::rule::{Memory, Rule};
 use rustc_hash::FxHashMap;
@@ -23,7 +23,7 @@ pub struct DenseStore<E> {
     memory: Vec<Memory>,
     /// Steps that each slot has made; empty until a step is taken.
     steps: Vec<u32>,
-    recent: Recent<Slots>,
+    recent: Recent<Slots, RECENT_SETS>,
     spare: Spare,
 }
 
@@ -46,6 +46,9 @@ enum Slots {
     /// Anywhere.
     List(Arc<[u32]>),
 }
+
+/// Sets of which it is remembered where their rows are: as many as a large batch comes in.
+const RECENT_SETS: usize = 32;
 
 /// In a list of slots: the row is not there.
 const ABSENT: u32 = u32::MAX;
@@ -108,7 +111,9 @@ impl<E: Element> DenseStore<E> {
                 Slots::List(list)
             }
         };
-        self.recent.remember(rows, &slots);
+        if rows.len() >= WORTH_ROWS {
+            self.recent.remember(rows, &slots);
+        }
         slots
     }
 
@@ -126,7 +131,7 @@ impl<E: Element> DenseStore<E> {
             ),
         };
         let complete = !matches!(&slots, Slots::List(list) if list.contains(&ABSENT));
-        if complete {
+        if complete && rows.len() >= WORTH_ROWS {
             self.recent.remember(rows, &slots);
         }
         slots
