@@ -14,10 +14,9 @@
 
 use bosen::broadcast::sim::{Happening, Simulation, Weather};
 use bosen::broadcast::{OnLoss, Setting};
-use bosen::client::{Command, Limits, Outcome};
+use bosen::client::{Command, Outcome};
 use bosen::consistency::Consistency;
 use bosen::rows::RowSet;
-use bosen::shard::Patience;
 use bosen::spec::TableSpec;
 use bosen::topology::Topology;
 use bytes::Bytes;
@@ -128,31 +127,8 @@ fn broadcast(workers: u32, topology: Topology, staleness: u64, clocks: u64) -> F
 /// small, and figures are scaled to the content.
 fn server(workers: u32, clocks: u64) -> Figures {
     const ENTRIES: usize = 64;
-    let weather = bosen::sim::Weather {
-        delay: DELAY,
-        bytes_per_second: 0,
-        breaks_one_in: 0,
-        partitions_one_in: 0,
-        clears_at: Duration::ZERO,
-    };
-    let limits = Limits {
-        window_bytes: 1 << 30,
-        patience: HOUR,
-        join: HOUR,
-    };
-    let patience = Patience {
-        join: HOUR,
-        rejoin: HOUR,
-    };
-    let mut simulation = bosen::sim::Simulation::new(bosen::sim::Setting {
-        seed: 7,
-        workers,
-        shards: 1,
-        weather,
-        limits,
-        patience,
-        budget: None,
-    });
+    let calm = bosen::sim::Setting::calm(7, workers, 1, DELAY);
+    let mut simulation = bosen::sim::Simulation::new(calm);
     let (table, rows) = (TableId(0), Arc::new(RowSet::range(0, 1)));
     let mut random = stream(7, "computing", 0);
     let mut clock = vec![0; workers as usize];

@@ -43,6 +43,36 @@ pub struct Setting {
     pub budget: Option<Budget>,
 }
 
+impl Setting {
+    /// Messages take up to `delay` and nothing else happens to them; nobody loses patience, and
+    /// windows hold a megabyte.
+    pub fn calm(seed: u64, workers: u32, shards: u32, delay: Duration) -> Setting {
+        const EVER: Duration = Duration::from_secs(1 << 20);
+        Setting {
+            seed,
+            workers,
+            shards,
+            weather: Weather {
+                delay,
+                bytes_per_second: 0,
+                breaks_one_in: 0,
+                partitions_one_in: 0,
+                clears_at: Duration::ZERO,
+            },
+            limits: Limits {
+                window_bytes: 1 << 20,
+                patience: EVER,
+                join: EVER,
+            },
+            patience: Patience {
+                join: EVER,
+                rejoin: EVER,
+            },
+            budget: None,
+        }
+    }
+}
+
 /// What the driver of a simulation learns.
 #[derive(Clone, Debug)]
 pub enum Happening {

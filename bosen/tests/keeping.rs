@@ -4,13 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 use bosen::batch::Batch;
-use bosen::client::{Command, Limits, Outcome};
+use bosen::client::{Command, Outcome};
 use bosen::consistency::Consistency;
 use bosen::element::view;
 use bosen::message::{ToShard, ToWorker};
 use bosen::rows::{RowId, RowSet};
-use bosen::shard::Patience;
-use bosen::sim::{Happening, Setting, Simulation, Tamper, Weather};
+use bosen::sim::{Happening, Setting, Simulation, Tamper};
 use bosen::spec::TableSpec;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -22,30 +21,7 @@ const ROWS: u64 = 100;
 const CAPACITY: usize = 16;
 
 fn store(tamper: Tamper) -> Simulation {
-    let patience = Duration::from_secs(1000);
-    Simulation::new(Setting {
-        seed: 3,
-        workers: 1,
-        shards: 2,
-        weather: Weather {
-            delay: Duration::from_millis(1),
-            bytes_per_second: 0,
-            breaks_one_in: 0,
-            partitions_one_in: 0,
-            clears_at: Duration::ZERO,
-        },
-        limits: Limits {
-            window_bytes: 1 << 20,
-            patience,
-            join: patience,
-        },
-        patience: Patience {
-            join: patience,
-            rejoin: patience,
-        },
-        budget: None,
-    })
-    .tampered(tamper)
+    Simulation::new(Setting::calm(3, 1, 2, Duration::from_millis(1))).tampered(tamper)
 }
 
 fn run(store: &mut Simulation, command: Command) -> Outcome {

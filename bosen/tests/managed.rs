@@ -8,12 +8,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
+mod common;
+
 use bosen::comm::{Budget, Order};
 use bosen::consistency::Consistency;
 use bosen::filter::{Filters, ValueCode};
 use bosen::rows::RowSet;
 use bosen::spec::TableSpec;
 use bosen::tcp::{Server, ServerOptions, Timing, Traffic, Worker, WorkerOptions};
+use common::lossless;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use strads_common::auth::Secret;
@@ -93,19 +96,7 @@ fn meet(worker: &Worker) {
     let _: Vec<i64> = worker.get(last, &Arc::new(RowSet::range(0, 1))).unwrap();
 }
 
-fn consistencies() -> [Consistency; 7] {
-    [
-        Consistency::Bsp,
-        Consistency::Ssp { staleness: 2 },
-        Consistency::SspPush { staleness: 1 },
-        Consistency::Asynchronous,
-        Consistency::BoundedDelay { delay: 3 },
-        Consistency::ValueBound { bound: 10.0 },
-        Consistency::Backup { needed: WORKERS },
-    ]
-}
-
-fn lossless() -> [Filters; 4] {
+fn lossless_filters() -> [Filters; 4] {
     let integers = ValueCode::FixedPoint { fraction_bits: 0 };
     let none = Filters::default();
     [
@@ -118,11 +109,11 @@ fn lossless() -> [Filters; 4] {
 
 /// All consistencies through all lossless filters: 16 million increments each time.
 fn add_up(budget: Option<Budget>) -> Vec<Traffic> {
-    let tables: Vec<TableSpec> = consistencies()
+    let tables: Vec<TableSpec> = lossless(WORKERS)
         .into_iter()
         .flat_map(|consistency| {
             let spec = TableSpec::dense::<i64>(2).consistency(consistency);
-            lossless().map(|filters| spec.filters(filters))
+            lossless_filters().map(|filters| spec.filters(filters))
         })
         .filter(|spec| spec.check().is_ok())
         .collect();

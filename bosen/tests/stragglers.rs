@@ -6,11 +6,10 @@
 //! `-- --nocapture` shows them.
 
 use bosen::batch::Batch;
-use bosen::client::{Command, Limits, Outcome};
+use bosen::client::{Command, Outcome};
 use bosen::consistency::Consistency;
 use bosen::rows::RowSet;
-use bosen::shard::Patience;
-use bosen::sim::{Happening, Setting, Simulation, Weather};
+use bosen::sim::{Happening, Setting, Simulation};
 use bosen::spec::TableSpec;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,29 +34,8 @@ enum Next {
 
 /// How long it takes until `ROUNDS` rounds are complete.
 fn time(consistency: Consistency, slow: fn(WorkerId, Clock) -> bool) -> Duration {
-    let patience = Duration::from_secs(1000);
-    let mut simulation = Simulation::new(Setting {
-        seed: 1,
-        workers: WORKERS,
-        shards: 1,
-        weather: Weather {
-            delay: Duration::from_micros(100),
-            bytes_per_second: 0,
-            breaks_one_in: 0,
-            partitions_one_in: 0,
-            clears_at: Duration::ZERO,
-        },
-        limits: Limits {
-            window_bytes: 1 << 20,
-            patience,
-            join: patience,
-        },
-        patience: Patience {
-            join: patience,
-            rejoin: patience,
-        },
-        budget: None,
-    });
+    let setting = Setting::calm(1, WORKERS, 1, Duration::from_micros(100));
+    let mut simulation = Simulation::new(setting);
     let rows = Arc::new(RowSet::range(0, 4));
     let mut workers = [(Clock(0), Next::Read); WORKERS as usize];
     for worker in (0..WORKERS).map(WorkerId) {

@@ -10,6 +10,8 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command};
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 use strads_common::auth::Secret;
 
@@ -238,30 +240,26 @@ fn run_case(network: &Network, case: &Case, settings: &Settings) -> Outcome<Ran>
         command.arg("worker").arg(worker.to_string());
         readers.push(start(command)?);
     }
-    let lines = std::thread::scope(|scope| -> Outcome<Vec<Vec<Value>>> {
-        let threads: Vec<_> = readers
-            .into_iter()
-            .map(|reader| scope.spawn(|| lines(reader)))
-            .collect();
-        let deadline = Instant::now() + Duration::from_secs_f64(3.0 * settings.seconds + 60.0);
-        while threads.iter().any(|thread| !thread.is_finished()) {
-            if Instant::now() > deadline {
-                drop(std::mem::replace(&mut children, Children(Vec::new())));
-                return Err(format!("{}: not finished in time", case.name()).into());
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        Ok(threads
-            .into_iter()
-            .map(|thread| thread.join().expect("reading lines"))
-            .collect())
-    })?;
+    let mut said = vec![Vec::new(); readers.len()];
+    let (done, ended) = channel();
+    for (which, reader) in readers.into_iter().enumerate() {
+        let done = done.clone();
+        thread::spawn(move || done.send((which, lines(reader))));
+    }
+    let deadline = Instant::now() + Duration::from_secs_f64(3.0 * settings.seconds + 60.0);
+    for _ in 0..said.len() {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Ok((which, lines)) = ended.recv_timeout(left) else {
+            return Err(format!("{}: not finished in time", case.name()).into());
+        };
+        said[which] = lines;
+    }
     for mut child in std::mem::take(&mut children.0) {
         if !child.wait()?.success() {
             return Err(format!("{}: a process failed", case.name()).into());
         }
     }
-    Ran::new(case, settings, &lines)
+    Ran::new(case, settings, &said)
 }
 
 /// What a child says until it ends.

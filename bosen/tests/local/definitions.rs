@@ -1,7 +1,8 @@
 //! Each consistency against its definition: every worker counts its rounds in a row of its own,
 //! and whoever reads checks what it sees of all others.
 
-use super::{LOSSLESS, TABLE, WORKERS, on_threads, range};
+use super::common::lossless;
+use super::{TABLE, WORKERS, on_threads, range};
 use bosen::consistency::Consistency;
 use bosen::local;
 use bosen::rows::RowId;
@@ -25,7 +26,7 @@ fn bounds(consistency: Consistency, clock: i64) -> (i64, i64) {
 
 #[test]
 fn a_read_sees_what_its_definition_says() {
-    for consistency in LOSSLESS {
+    for consistency in lossless(WORKERS) {
         let spec = TableSpec::dense::<i64>(1).consistency(consistency);
         let lags = on_threads(|worker| {
             worker.create(TABLE, spec).unwrap();

@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod definitions;
 mod twin;
 
@@ -22,6 +24,7 @@ use bosen::rule::Rule;
 use bosen::spec::TableSpec;
 use bosen::store;
 use bosen::tables::Tables;
+use common::lossless;
 use std::sync::Arc;
 use strads_common::ids::{TableId, WorkerId};
 
@@ -31,17 +34,6 @@ const WORKERS: u32 = 4;
 fn range(len: usize) -> Arc<RowSet> {
     Arc::new(RowSet::range(0, len))
 }
-
-/// All that loses nothing.
-const LOSSLESS: [Consistency; 7] = [
-    Consistency::Bsp,
-    Consistency::Ssp { staleness: 2 },
-    Consistency::SspPush { staleness: 1 },
-    Consistency::Asynchronous,
-    Consistency::BoundedDelay { delay: 3 },
-    Consistency::ValueBound { bound: 10.0 },
-    Consistency::Backup { needed: WORKERS },
-];
 
 /// Runs `program` as each of the workers, in threads; nobody leaves before all have ended.
 fn on_threads<T: Send>(program: impl Fn(&local::Worker) -> T + Sync) -> Vec<T> {
@@ -67,7 +59,10 @@ fn finish(worker: &local::Worker, table: TableId, rows: &Arc<RowSet>) -> Batch {
 #[test]
 fn a_million_concurrent_increments_add_up() {
     const ROWS: u64 = 3000;
-    for (consistency, ranged) in LOSSLESS.into_iter().zip([true, false].into_iter().cycle()) {
+    for (consistency, ranged) in lossless(WORKERS)
+        .into_iter()
+        .zip([true, false].into_iter().cycle())
+    {
         let spec = TableSpec::dense::<i64>(3).consistency(consistency);
         let spec = if ranged { spec.range(0, ROWS) } else { spec };
         let sums = on_threads(|worker| {
@@ -102,7 +97,7 @@ fn a_million_concurrent_increments_add_up() {
 #[test]
 fn sparse_increments_add_up() {
     const ROWS: u64 = 500;
-    for consistency in LOSSLESS {
+    for consistency in lossless(WORKERS) {
         let spec = TableSpec::sparse::<i32>().consistency(consistency);
         let found = on_threads(|worker| {
             worker.create(TABLE, spec).unwrap();

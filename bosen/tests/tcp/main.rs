@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used, reason = "a test ends where it is surprised")]
 
 mod bounded;
+#[path = "../common/mod.rs"]
+mod common;
 mod hostile;
 mod log;
 
@@ -17,6 +19,7 @@ use bosen::message::Refusal;
 use bosen::rows::RowSet;
 use bosen::spec::TableSpec;
 use bosen::tcp::{Server, ServerOptions, TcpError, Timing, Worker, WorkerOptions};
+use common::lossless;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,15 +91,6 @@ fn range(len: usize) -> Arc<RowSet> {
 
 #[test]
 fn concurrent_increments_add_up() {
-    let all = [
-        Consistency::Bsp,
-        Consistency::Ssp { staleness: 2 },
-        Consistency::SspPush { staleness: 1 },
-        Consistency::Asynchronous,
-        Consistency::BoundedDelay { delay: 3 },
-        Consistency::ValueBound { bound: 10.0 },
-        Consistency::Backup { needed: 3 },
-    ];
     const WORKERS: u32 = 3;
     const ROWS: usize = 100_000;
     // Nobody is to be given up because a slow machine is busy.
@@ -108,7 +102,7 @@ fn concurrent_increments_add_up() {
                 let rows = range(ROWS);
                 let listed =
                     Arc::new(RowSet::ascending((0..ROWS as u64).step_by(3).collect()).unwrap());
-                for (table, consistency) in (0..).map(TableId).zip(all) {
+                for (table, consistency) in (0..).map(TableId).zip(lossless(WORKERS)) {
                     let spec = TableSpec::dense::<i64>(1).consistency(consistency);
                     let spec = if table.0 % 2 == 0 {
                         spec.range(0, ROWS as u64)
@@ -135,7 +129,7 @@ fn concurrent_increments_add_up() {
                 worker.settle().unwrap();
                 worker.clock(last).unwrap();
                 let _: Vec<i64> = worker.get(last, &range(1)).unwrap();
-                for (table, consistency) in (0..).map(TableId).zip(all) {
+                for (table, consistency) in (0..).map(TableId).zip(lossless(WORKERS)) {
                     // A cached row may lag; one that is asked for now does not.
                     worker.forget(table, &rows).unwrap();
                     let sum: i64 = worker.get::<i64>(table, &rows).unwrap().iter().sum();

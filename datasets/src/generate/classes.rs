@@ -3,8 +3,8 @@
 //! Each class has a mean; an example is its class's mean with normal noise around it. So the best
 //! guess of a class from an example is the softmax of linear scores.
 
-use super::cores;
 use super::sample::normal;
+use super::{cores, require};
 use crate::error::{Error, Kind};
 use crate::matrix::{Csc, Labelled, Matrix};
 use crate::workers;
@@ -53,32 +53,20 @@ impl Classes {
     }
 
     fn check(&self) -> Result<(), Kind> {
-        let wrong = |option, expected, found: String| {
-            Err(Kind::Option {
-                option,
-                expected,
-                found,
-            })
-        };
         let most = u32::MAX as usize;
-        match self {
-            Self { rows, .. } if !(1..most).contains(rows) => {
-                wrong("rows", "from 1 to 4294967294", rows.to_string())
-            }
-            Self { columns, .. } if !(1..most).contains(columns) => {
-                wrong("columns", "from 1 to 4294967294", columns.to_string())
-            }
-            Self { classes, .. } if !(2..=1 << 20).contains(classes) => {
-                wrong("classes", "from 2 to 1048576", classes.to_string())
-            }
-            Self { density, .. } if !(*density > 0.0 && *density <= 1.0) => {
-                wrong("density", "above 0 and at most 1", density.to_string())
-            }
-            Self { separation, .. } if !(*separation >= 0.0 && separation.is_finite()) => {
-                wrong("separation", "0 or more", separation.to_string())
-            }
-            _ => Ok(()),
+        for (option, count) in [("rows", self.rows), ("columns", self.columns)] {
+            let fits = (1..most).contains(&count);
+            require(fits, option, "from 1 to 4294967294", count)?;
         }
+        let classes = self.classes;
+        let fits = (2..=1 << 20).contains(&classes);
+        require(fits, "classes", "from 2 to 1048576", classes)?;
+        let density = self.density;
+        let fits = density > 0.0 && density <= 1.0;
+        require(fits, "density", "above 0 and at most 1", density)?;
+        let separation = self.separation;
+        let fits = separation >= 0.0 && separation.is_finite();
+        require(fits, "separation", "0 or more", separation)
     }
 
     fn example(&self, class: usize, noise: &mut Stream) -> Example {

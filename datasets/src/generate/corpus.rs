@@ -1,7 +1,7 @@
 //! Documents from an LDA model whose words follow Zipf's law.
 
-use super::cores;
 use super::sample::{Alias, dirichlet, gamma, shuffle};
+use super::{cores, require, require_count};
 use crate::corpus::Corpus;
 use crate::error::{Error, Kind};
 use crate::workers;
@@ -84,46 +84,21 @@ impl Documents {
     }
 
     fn check(&self) -> Result<(), Kind> {
-        let limit = u32::MAX as usize;
-        let counts = [
-            ("documents", self.documents),
-            ("words", self.words),
-            ("topics", self.topics),
-        ];
-        for (option, count) in counts {
-            if count == 0 || count > limit {
-                let found = count.to_string();
-                return Err(Kind::Option {
-                    option,
-                    expected: "from 1 to 4294967295",
-                    found,
-                });
-            }
-        }
+        require_count("documents", self.documents)?;
+        require_count("words", self.words)?;
+        require_count("topics", self.topics)?;
         let reals = [
             ("alpha", self.alpha),
             ("beta", self.beta),
             ("length", self.length),
         ];
         for (option, value) in reals {
-            if !(value > 0.0 && value <= 1e9) {
-                let found = value.to_string();
-                return Err(Kind::Option {
-                    option,
-                    expected: "above 0, up to 10^9",
-                    found,
-                });
-            }
+            let fits = value > 0.0 && value <= 1e9;
+            require(fits, option, "above 0, up to 10^9", value)?;
         }
-        if !(0.0..=10.0).contains(&self.zipf) {
-            let found = self.zipf.to_string();
-            return Err(Kind::Option {
-                option: "zipf",
-                expected: "from 0 to 10",
-                found,
-            });
-        }
-        Ok(())
+        let zipf = self.zipf;
+        let fits = (0.0..=10.0).contains(&zipf);
+        require(fits, "zipf", "from 0 to 10", zipf)
     }
 
     /// The words of each topic.

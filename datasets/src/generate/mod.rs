@@ -10,12 +10,38 @@ pub mod ratings;
 pub mod regression;
 pub(crate) mod sample;
 
+use std::fmt::Display;
 use std::thread::available_parallelism;
+
+use crate::error::Kind;
 
 pub use classes::Classes;
 pub use corpus::Documents;
 pub use ratings::LowRank;
 pub use regression::{Correlation, Design, Problem, Regression, Response};
+
+/// An option has to be what is `expected` of it.
+fn require(
+    holds: bool,
+    option: &'static str,
+    expected: &'static str,
+    found: impl Display,
+) -> Result<(), Kind> {
+    match holds {
+        true => Ok(()),
+        false => Err(Kind::Option {
+            option,
+            expected,
+            found: found.to_string(),
+        }),
+    }
+}
+
+/// What fits the identifiers of rows and columns.
+fn require_count(option: &'static str, count: usize) -> Result<(), Kind> {
+    let fits = (1..=u32::MAX as usize).contains(&count);
+    require(fits, option, "from 1 to 4294967295", count)
+}
 
 fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)

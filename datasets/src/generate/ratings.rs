@@ -1,7 +1,7 @@
 //! Ratings of low rank with noise, by users and of items whose activity follows power laws.
 
-use super::cores;
 use super::sample::{Alias, normal, power_law, shuffle};
+use super::{cores, require, require_count};
 use crate::error::{Error, Kind};
 use crate::ratings::{Ids, Ratings};
 use crate::workers;
@@ -121,26 +121,15 @@ impl LowRank {
     }
 
     fn check(&self) -> Result<(), Kind> {
-        let limit = u32::MAX as usize;
-        for (option, count) in [("users", self.users), ("items", self.items)] {
-            if count == 0 || count > limit {
-                let found = count.to_string();
-                return Err(Kind::Option {
-                    option,
-                    expected: "from 1 to 4294967295",
-                    found,
-                });
-            }
-        }
-        if self.ratings == 0 || self.ratings > self.users.saturating_mul(self.items.div_ceil(4)) {
-            let (option, found) = ("ratings", self.ratings.to_string());
-            let expected = "above 0, at most a quarter of users × items";
-            return Err(Kind::Option {
-                option,
-                expected,
-                found,
-            });
-        }
+        require_count("users", self.users)?;
+        require_count("items", self.items)?;
+        let most = self.users.saturating_mul(self.items.div_ceil(4));
+        require(
+            (1..=most).contains(&self.ratings),
+            "ratings",
+            "above 0, at most a quarter of users × items",
+            self.ratings,
+        )?;
         let reals = [
             ("mean", self.mean.abs()),
             ("signal", self.signal),
@@ -148,20 +137,11 @@ impl LowRank {
             ("user_exponent", self.user_exponent),
             ("item_exponent", self.item_exponent),
         ];
-        match reals
-            .into_iter()
-            .find(|(_, value)| !(0.0..=1e6).contains(value))
-        {
-            None => Ok(()),
-            Some((option, value)) => {
-                let found = value.to_string();
-                Err(Kind::Option {
-                    option,
-                    expected: "from 0 to 10^6",
-                    found,
-                })
-            }
+        for (option, value) in reals {
+            let fits = (0.0..=1e6).contains(&value);
+            require(fits, option, "from 0 to 10^6", value)?;
         }
+        Ok(())
     }
 }
 

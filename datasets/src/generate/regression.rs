@@ -1,7 +1,7 @@
 //! Regression problems with known coefficients: which features matter, and how much.
 
-use super::cores;
 use super::sample::{distinct, normal, power_law};
+use super::{cores, require, require_count};
 use crate::error::{Error, Kind};
 use crate::matrix::{Csc, Labelled, Matrix};
 use crate::workers;
@@ -127,54 +127,34 @@ impl Regression {
     }
 
     fn check(&self) -> Result<(), Kind> {
-        let wrong = |option, expected, found: String| {
-            Err(Kind::Option {
-                option,
-                expected,
-                found,
-            })
-        };
-        let most = u32::MAX as usize;
-        if self.rows == 0 || self.rows > most {
-            return wrong("rows", "from 1 to 4294967295", self.rows.to_string());
-        }
-        if self.columns == 0 || self.columns > most {
-            return wrong("columns", "from 1 to 4294967295", self.columns.to_string());
-        }
-        if self.support > self.columns {
-            return wrong(
-                "support",
-                "at most the number of columns",
-                self.support.to_string(),
-            );
-        }
-        if !(self.noise >= 0.0 && self.noise.is_finite()) {
-            return wrong("noise", "0 or more", self.noise.to_string());
-        }
+        require_count("rows", self.rows)?;
+        require_count("columns", self.columns)?;
+        let fits = self.support <= self.columns;
+        let expected = "at most the number of columns";
+        require(fits, "support", expected, self.support)?;
+        let fits = self.noise >= 0.0 && self.noise.is_finite();
+        require(fits, "noise", "0 or more", self.noise)?;
         match self.design {
             Design::Dense(Correlation::None) => Ok(()),
-            Design::Dense(Correlation::Autoregressive { rho }) if rho.abs() < 1.0 => Ok(()),
             Design::Dense(Correlation::Autoregressive { rho }) => {
-                wrong("rho", "between -1 and 1", rho.to_string())
+                require(rho.abs() < 1.0, "rho", "between -1 and 1", rho)
             }
-            Design::Dense(Correlation::Blocks { size: 0, .. })
-            | Design::Genotypes { block: 0, .. } => wrong("block", "1 or more", "0".to_owned()),
-            Design::Dense(Correlation::Blocks { rho, .. }) if (0.0..1.0).contains(&rho) => Ok(()),
-            Design::Dense(Correlation::Blocks { rho, .. }) => {
-                wrong("rho", "from 0 to below 1", rho.to_string())
+            Design::Dense(Correlation::Blocks { size, rho }) => {
+                require(size > 0, "block", "1 or more", size)?;
+                require((0.0..1.0).contains(&rho), "rho", "from 0 to below 1", rho)
             }
-            Design::Sparse { nonzeros, .. }
-                if nonzeros > self.rows.saturating_mul(self.columns) =>
-            {
-                wrong("nonzeros", "at most rows × columns", nonzeros.to_string())
+            Design::Sparse {
+                nonzeros, exponent, ..
+            } => {
+                let fits = nonzeros <= self.rows.saturating_mul(self.columns);
+                require(fits, "nonzeros", "at most rows × columns", nonzeros)?;
+                let fits = (0.0..=10.0).contains(&exponent);
+                require(fits, "exponent", "from 0 to 10", exponent)
             }
-            Design::Sparse { exponent, .. } if !(0.0..=10.0).contains(&exponent) => {
-                wrong("exponent", "from 0 to 10", exponent.to_string())
-            }
-            Design::Sparse { .. } => Ok(()),
-            Design::Genotypes { linkage, .. } if (0.0..=1.0).contains(&linkage) => Ok(()),
-            Design::Genotypes { linkage, .. } => {
-                wrong("linkage", "from 0 to 1", linkage.to_string())
+            Design::Genotypes { block, linkage } => {
+                require(block > 0, "block", "1 or more", block)?;
+                let fits = (0.0..=1.0).contains(&linkage);
+                require(fits, "linkage", "from 0 to 1", linkage)
             }
         }
     }
