@@ -159,22 +159,25 @@ fn whoever_is_killed_the_result_is_the_undisturbed_one() {
     let place = Place(tempfile::tempdir().unwrap());
     place.fine("node --new-secret secret");
     // How long a run goes on after its first checkpoint, by job.
-    let lengths = [0, 1, 2, 3].map(|at| {
-        let Job { data, train } = &JOBS[at];
-        place.fine(data);
-        place.fine(&format!(
-            "{train} --threads {WORKERS} --checkpoint calm{at} --out whole{at}"
-        ));
-        let name = format!("over-nodes{at}");
-        let mut training = Training::begin(&place, &JOBS[at], &name);
-        let began = Instant::now();
-        assert!(training.end().success(), "{train}: {}", training.said());
-        assert_eq!(
-            place.model(&format!("model{name}")),
-            place.model(&format!("whole{at}"))
-        );
-        began.elapsed()
-    });
+    let lengths: Vec<Duration> = (0..)
+        .zip(&JOBS)
+        .map(|(at, job)| {
+            let Job { data, train } = job;
+            place.fine(data);
+            place.fine(&format!(
+                "{train} --threads {WORKERS} --checkpoint calm{at} --out whole{at}"
+            ));
+            let name = format!("over-nodes{at}");
+            let mut training = Training::begin(&place, job, &name);
+            let began = Instant::now();
+            assert!(training.end().success(), "{train}: {}", training.said());
+            assert_eq!(
+                place.model(&format!("model{name}")),
+                place.model(&format!("whole{at}"))
+            );
+            began.elapsed()
+        })
+        .collect();
 
     let kills = std::env::var("STRADS_KILLS").map_or(USUAL, |kills| kills.parse().unwrap());
     let (mut nodes, mut commands, mut late) = (0, 0, 0);

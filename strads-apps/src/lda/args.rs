@@ -118,10 +118,8 @@ impl Args {
 
     /// The same, with a worker for each seat of `place` if nobody says how many.
     pub fn on(&self, place: &Place) -> Self {
-        let seats = place.is_cluster().then_some(place.workers);
-        let seats = seats.and_then(|seats| u16::try_from(seats).ok());
         Self {
-            workers: self.workers.or(seats),
+            workers: self.workers.or_else(|| place.elsewhere(place.workers)),
             ..self.clone()
         }
     }

@@ -102,10 +102,10 @@ impl Args {
 
     /// The same, with as many workers as `place` has seats if nobody says how many.
     pub fn on(&self, place: &Place) -> Self {
-        let seats = place.is_cluster().then_some(place.workers.max(8));
-        let seats = seats.and_then(|seats| u16::try_from(seats).ok());
         Self {
-            workers: self.workers.or(seats),
+            workers: self
+                .workers
+                .or_else(|| place.elsewhere(place.workers.max(8))),
             ..self.clone()
         }
     }

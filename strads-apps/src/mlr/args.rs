@@ -153,10 +153,8 @@ impl Args {
 
     /// The same, with a worker on each of the hosts of `place` if nobody says how many.
     pub fn on(&self, place: &Place) -> Self {
-        let hosts = place.is_cluster().then_some(place.hosts);
-        let hosts = hosts.and_then(|hosts| u16::try_from(hosts).ok());
         Self {
-            workers: self.workers.or(hosts),
+            workers: self.workers.or_else(|| place.elsewhere(place.hosts)),
             ..self.clone()
         }
     }

@@ -91,6 +91,15 @@ fn words(lda: &Lda) -> Vec<(u32, Vec<(u32, u32)>)> {
     words
 }
 
+/// Tokens that the words' rows count.
+fn tokens(lda: &Lda) -> u64 {
+    let mut tokens = 0;
+    lda.for_each_word(|_, row| {
+        tokens += row.iter().map(|&(_, count)| u64::from(count)).sum::<u64>()
+    });
+    tokens
+}
+
 /// Totals, word rows and document rows are after each sweep what the tokens' topics say; those of moves
 /// once they are brought up to date. Also across changes of the sampler.
 #[test]
@@ -119,19 +128,9 @@ fn counts_are_conserved() {
             if sampler == Mh {
                 shards.iter_mut().for_each(Shard::recount);
                 let late = lda.up_to_date(&shards);
-                let tokens: u32 = words(&lda)
-                    .iter()
-                    .flat_map(|(_, row)| row)
-                    .map(|e| e.1)
-                    .sum();
-                assert_eq!(u64::from(tokens), corpus.tokens());
+                assert_eq!(tokens(&lda), corpus.tokens());
                 lda.put_back(late);
-                let tokens: u32 = words(&lda)
-                    .iter()
-                    .flat_map(|(_, row)| row)
-                    .map(|e| e.1)
-                    .sum();
-                assert_eq!(u64::from(tokens), corpus.tokens());
+                assert_eq!(tokens(&lda), corpus.tokens());
                 shards.iter_mut().for_each(Shard::hide_topics);
                 continue;
             }
