@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 use crate::cli::interrupt::Together;
 use crate::console::Console;
 use crate::failure::Failure;
+use crate::standard::to_standard_error;
 
 /// How many checkpoints stay.
 const KEPT: usize = 2;
@@ -210,7 +211,8 @@ pub fn newest(root: &Path) -> Result<Kept, Failure> {
         match read(&path) {
             Ok(kept) => {
                 if let Some(refused) = refusal {
-                    eprintln!("strads: {refused}\ngoing on from {}", path.display());
+                    let path = path.display();
+                    to_standard_error(format_args!("strads: {refused}\ngoing on from {path}\n"));
                 }
                 return Ok(kept);
             }

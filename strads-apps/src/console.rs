@@ -4,7 +4,7 @@
 //! line that is rewritten in place on a terminal and is not printed otherwise.
 
 use std::fmt::Display;
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -12,6 +12,7 @@ use strads::Record;
 
 use crate::failure::Failure;
 use crate::report::Report;
+use crate::standard::{print_line, to_standard_error};
 
 /// How often the progress line changes.
 const EVERY: Duration = Duration::from_millis(100);
@@ -69,7 +70,7 @@ impl Console {
     pub fn say(&mut self, line: impl Display) {
         if !self.json {
             self.clear();
-            print_line(&line.to_string());
+            print_line(line);
         }
     }
 
@@ -77,7 +78,7 @@ impl Console {
     pub fn note(&mut self, line: impl Display) {
         if !self.quiet {
             self.clear();
-            eprintln!("{line}");
+            to_standard_error(format_args!("{line}\n"));
         }
     }
 
@@ -94,8 +95,7 @@ impl Console {
                 .chars()
                 .take(width.saturating_sub(1))
                 .collect();
-            eprint!("\r\x1b[2K{line}");
-            let _ = stderr().flush();
+            to_standard_error(format_args!("\r\x1b[2K{line}"));
         }
     }
 
@@ -144,7 +144,7 @@ impl Console {
     /// Removes the progress line.
     pub fn clear(&mut self) {
         if self.shown.take().is_some() {
-            eprint!("\r\x1b[2K");
+            to_standard_error(format_args!("\r\x1b[2K"));
         }
     }
 }
@@ -152,12 +152,5 @@ impl Console {
 impl Drop for Console {
     fn drop(&mut self) {
         self.clear();
-    }
-}
-
-/// A reader that has gone away (`strads … | head`) ends the command quietly, as a signal would.
-fn print_line(line: &str) {
-    if writeln!(stdout(), "{line}").is_err() {
-        std::process::exit(141);
     }
 }

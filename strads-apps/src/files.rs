@@ -1,7 +1,7 @@
 //! Files that are whole or absent, and reading with progress.
 
 use std::fs::{self, File};
-use std::io::{self, BufWriter, ErrorKind, Write};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -34,16 +34,6 @@ pub fn completely(
         let _ = fs::remove_file(&partial);
     }
     written
-}
-
-/// Writes to standard output. A reader who has seen enough (`strads … | head`) ends the command
-/// quietly, as a signal would.
-pub fn to_standard_output(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let mut into = BufWriter::new(io::stdout().lock());
-    match write(&mut into).and_then(|()| into.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(141),
-        written => written,
-    }
 }
 
 /// Writes files that belong together: an interruption waits until all of them are there.

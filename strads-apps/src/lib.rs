@@ -17,3 +17,4 @@ pub mod mf;
 pub mod mlr;
 pub mod options;
 pub mod report;
+pub mod standard;

@@ -13,6 +13,7 @@ use strads_apps::cluster::{check, node};
 use strads_apps::failure::Failure;
 use strads_apps::linear::{self, loss::Loss};
 use strads_apps::options::Common;
+use strads_apps::standard::to_standard_error;
 use strads_apps::{bosen_bench, demo, generate, inspect, lda, mf, mlr};
 
 const EXAMPLE: &str = "\
@@ -133,7 +134,7 @@ fn main() -> ExitCode {
     match start(std::env::args_os().collect()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("strads: {failure}");
+            to_standard_error(format_args!("strads: {failure}\n"));
             ExitCode::from(failure.exit_code())
         }
     }

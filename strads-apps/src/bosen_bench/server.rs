@@ -9,6 +9,7 @@ use strads_common::auth::Secret;
 use strads_common::ids::ShardId;
 
 use crate::failure::Failure;
+use crate::standard::print_line;
 
 /// Serves one benchmark at `address`.
 pub fn serve(address: SocketAddr) -> Result<(), Failure> {
@@ -23,7 +24,7 @@ pub fn serve(address: SocketAddr) -> Result<(), Failure> {
         timing: Timing::default(),
     };
     let server = Server::start(listener, options)?;
-    println!("{}", server.address());
+    print_line(server.address());
     Ok(server.join()?)
 }
 

@@ -3,10 +3,12 @@
 //! A file that is under way is removed. A group of files that belong together (a model) is finished
 //! first, which takes as long as writing them; after a second Ctrl-C they are not waited for.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::standard::to_standard_error;
 
 /// The exit code that says so.
 pub const EXIT_CODE: i32 = 130;
@@ -80,10 +82,11 @@ fn end() {
         // It may be there or not yet; nothing more can be done about it.
         let _ = std::fs::remove_file(file);
     }
-    let mut told = std::io::stderr().lock();
-    let line = if told.is_terminal() { "\r\x1b[2K" } else { "" };
-    // Nobody may be listening any more, which is no reason to stay.
-    let _ = writeln!(told, "{line}strads: interrupted");
+    let line = match std::io::stderr().is_terminal() {
+        true => "\r\x1b[2K",
+        false => "",
+    };
+    to_standard_error(format_args!("{line}strads: interrupted\n"));
     // With the lock held: no file is begun any more.
     std::process::exit(EXIT_CODE);
 }

@@ -34,6 +34,8 @@ pub fn start(level: Level) {
     let started = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
+        // It would be said on standard error, where nobody reads.
+        .log_internal_errors(false)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .try_init();
     debug_assert!(started.is_ok(), "logs are started once, at the beginning");

@@ -10,7 +10,7 @@ mod host;
 mod plan;
 pub mod watch;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -24,6 +24,7 @@ use super::awake::Awake;
 use super::job::{HEARTBEAT, Purpose, Ready, VERSION};
 use crate::cli::interrupt;
 use crate::failure::Failure;
+use crate::standard::to_standard_error;
 use host::{Attached, Order};
 use plan::{Planned, Start};
 use watch::{Act, Loss, Watch};
@@ -180,8 +181,7 @@ impl Launcher {
         let happens = self.happens.clone();
         interrupt::first(Some(Box::new(move || {
             let (ended, end) = channel();
-            // Nodes end also where nobody listens any more.
-            let _ = writeln!(std::io::stderr(), "ending all nodes");
+            to_standard_error(format_args!("ending all nodes\n"));
             if happens.send(Happening::Stop(Some(ended))).is_ok() {
                 // It answers in that time or is gone.
                 let _ = end.recv_timeout(FAREWELL + BURIAL);
@@ -304,7 +304,8 @@ impl Following {
         } else {
             ""
         };
-        eprintln!("{clear}{}| {line}", self.plan.labels[rank]);
+        let host = &self.plan.labels[rank];
+        to_standard_error(format_args!("{clear}{host}| {line}\n"));
     }
 
     fn lose(&mut self, rank: usize, loss: Loss) {

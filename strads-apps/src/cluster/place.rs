@@ -8,6 +8,7 @@ use strads::{Error, Executor};
 use super::Options;
 use super::roster::Roster;
 use crate::failure::Failure;
+use crate::standard::to_standard_error;
 use crate::{lda, linear, mf, mlr};
 
 /// Nodes that have been there before answer soon or not at all.
@@ -57,7 +58,7 @@ impl Place {
                 Err(Error::Unreachable { node, .. })
                     if roster.is_bereft() && roster.strike(&node) =>
                 {
-                    eprintln!("{node} is lost too");
+                    to_standard_error(format_args!("{node} is lost too\n"));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -72,5 +73,11 @@ impl Place {
     /// True if the programs run on other processes than this one.
     pub fn is_cluster(&self) -> bool {
         matches!(self.executor, Executor::Cluster(_))
+    }
+
+    /// `count` workers, if the programs run on other processes than this one.
+    pub fn elsewhere(&self, count: usize) -> Option<u16> {
+        let count = self.is_cluster().then_some(count)?;
+        u16::try_from(count).ok()
     }
 }

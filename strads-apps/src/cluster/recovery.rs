@@ -8,6 +8,7 @@ use crate::checkpoint;
 use crate::cli::interrupt;
 use crate::failure::Failure;
 use crate::options::{Common, OnFailure};
+use crate::standard::to_standard_error;
 
 /// Losses after which something else is wrong.
 const MOST: u32 = 16;
@@ -48,7 +49,9 @@ pub fn recovering<A>(
                 false,
             ),
         };
-        eprintln!("strads: {lost}\ngoing on with the others, {from}");
+        to_standard_error(format_args!(
+            "strads: {lost}\ngoing on with the others, {from}\n"
+        ));
         common.roster.strike(&node);
         common.resume = resume;
     }

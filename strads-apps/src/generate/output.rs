@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use strads_datasets::Format;
 
 use crate::failure::Failure;
-use crate::files::{completely, to_standard_output};
+use crate::files::completely;
+use crate::standard::to_standard_output;
 
 /// The options of all kinds of data.
 #[derive(Clone, Debug, clap::Args)]

@@ -10,7 +10,8 @@ use super::loss::{Loss, sigmoid};
 use super::model::Model;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::{completely, to_standard_output};
+use crate::files::completely;
+use crate::standard::to_standard_output;
 
 /// What a model is applied to.
 #[derive(Clone, Debug, clap::Args)]

@@ -13,8 +13,9 @@ use super::model::{Model, file};
 use crate::archive::Archive;
 use crate::console::Console;
 use crate::failure::Failure;
-use crate::files::{completely, to_standard_output};
+use crate::files::completely;
 use crate::linear::{Eval, Predict};
+use crate::standard::to_standard_output;
 
 /// Examples that are looked at together.
 const PART: usize = 1024;

@@ -20,6 +20,7 @@ use crate::cluster::handed;
 use crate::cluster::job::{HEARTBEAT, Purpose, SILENCE};
 use crate::cluster::talk::Talk;
 use crate::failure::Failure;
+use crate::standard::to_standard_error;
 
 /// What a follower says first.
 #[derive(Serialize, Deserialize)]
@@ -83,7 +84,7 @@ fn serve(own: IpAddr, secret: &Secret, purpose: Purpose) -> Result<SocketAddr, F
     let secret = secret.clone();
     thread::spawn(move || {
         if let Err(failure) = work(listener, &secret, purpose) {
-            eprintln!("strads: {failure}");
+            to_standard_error(format_args!("strads: {failure}\n"));
             std::process::exit(i32::from(failure.exit_code()));
         }
     });

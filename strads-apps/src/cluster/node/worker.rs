@@ -13,6 +13,7 @@ use crate::cluster::check::answer;
 use crate::cluster::job::{Job, Purpose, Ready, Said, VERSION};
 use crate::cluster::place::programs;
 use crate::failure::Failure;
+use crate::standard::{print_line, to_standard_error};
 
 /// Takes the job from standard input and does it; ends when that input ends.
 pub fn under_vigil() -> Result<(), Failure> {
@@ -34,7 +35,7 @@ pub fn under_vigil() -> Result<(), Failure> {
         workers,
         version: VERSION.to_owned(),
     });
-    println!("{}", ready.line());
+    print_line(ready.line());
     work(listener, &secret, job.purpose)
 }
 
@@ -49,8 +50,10 @@ pub fn by_hand(address: SocketAddr, secret: Secret, workers: Option<usize>) -> R
         .map_err(|error| Failure::input(format!("{address}: {error}")))?;
     let address = listener.local_addr().map_err(Failure::world)?;
     let workers = workers.unwrap_or_else(cores);
-    eprintln!("listening on {address} with {workers} workers; write into the hostfile:");
-    println!("{address} slots={workers}");
+    to_standard_error(format_args!(
+        "listening on {address} with {workers} workers; write into the hostfile:\n"
+    ));
+    print_line(format_args!("{address} slots={workers}"));
     work(listener, &secret, Purpose::Train)
 }
 
