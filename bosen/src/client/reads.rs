@@ -195,7 +195,9 @@ impl Client {
             return;
         };
         let table = self.tables.get_mut(&read.table).expect("a read's table");
-        table.count_lag(read.clock.0.saturating_sub(read.least_fresh.0));
+        table
+            .lags
+            .count(read.clock.0.saturating_sub(read.least_fresh.0));
         self.finish(ticket, Vec::new());
     }
 

@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use strads_common::auth::Secret;
 use strads_common::channel::{self, Reading, Writing};
 use strads_common::ids::{Clock, ShardId, TableId, WorkerId};
+use strads_common::lags::Lags;
 use strads_common::socket;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -255,8 +256,8 @@ impl Worker {
     }
 
     /// How many reads of `table` were behind the worker's clock by 0, 1, … rounds.
-    pub fn staleness(&self, table: TableId) -> Vec<u64> {
-        self.desk.lock().client.staleness(table).to_vec()
+    pub fn staleness(&self, table: TableId) -> Lags {
+        self.desk.lock().client.staleness(table)
     }
 
     /// What has been sent so far, and what has not had to be.
