@@ -217,6 +217,17 @@ impl Client {
         let Some(read) = self.reads.under_way.remove(&ticket) else {
             return;
         };
+        if read.outstanding > 0 {
+            self.forget_questions(ticket);
+        }
+        if let (Some(operation), Some(table)) = (read.operation, self.tables.get_mut(&read.table)) {
+            table.operations.finish_part(operation);
+        }
+        self.pump(read.table);
+    }
+
+    /// Waits no more for answers to what a read has asked.
+    fn forget_questions(&mut self, ticket: Ticket) {
         let links = &mut self.links;
         self.reads.parts.retain(|&id, (of, part)| {
             if *of == ticket {
@@ -224,10 +235,6 @@ impl Client {
             }
             *of != ticket
         });
-        if let (Some(operation), Some(table)) = (read.operation, self.tables.get_mut(&read.table)) {
-            table.operations.finish_part(operation);
-        }
-        self.pump(read.table);
     }
 
     pub(super) fn fail_part(&mut self, id: PartId, failure: Failure) {

@@ -14,7 +14,8 @@ use crate::message::ToShard;
 use crate::rows::RowSet;
 use crate::spec::TableSpec;
 use crate::wire::{Outgoing, Recalled, read_to_worker};
-use std::collections::{BTreeMap, BTreeSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -69,11 +70,11 @@ struct Desk {
 struct State {
     client: Client,
     queues: Vec<Option<Arc<Queue<ToShard>>>>,
-    results: BTreeMap<Ticket, Result<Outcome, Failure>>,
+    results: FxHashMap<Ticket, Result<Outcome, Failure>>,
     /// Of reads whose handles are held: their rows so far.
-    reads: BTreeMap<Ticket, (Destination, Layout)>,
+    reads: FxHashMap<Ticket, (Destination, Layout)>,
     /// Reads under way whose handles are gone.
-    abandoned: BTreeSet<Ticket>,
+    abandoned: FxHashSet<Ticket>,
     tables: BTreeMap<TableId, TableSpec>,
     tickets: u64,
 }
@@ -122,9 +123,9 @@ impl Worker {
                 None => client,
             },
             queues: vec![None; shards as usize],
-            results: BTreeMap::new(),
-            reads: BTreeMap::new(),
-            abandoned: BTreeSet::new(),
+            results: FxHashMap::default(),
+            reads: FxHashMap::default(),
+            abandoned: FxHashSet::default(),
             tables: BTreeMap::new(),
             tickets: 0,
         };
