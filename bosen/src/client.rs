@@ -111,7 +111,10 @@ impl Client {
             Event::Received { shard, message } => self.receive(shard, message),
             Event::Lost { shard } => self.links[shard.index()].down(now + self.limits.patience),
             Event::Room { shard, bytes } => self.send_early(shard, bytes),
-            Event::Tick => self.give_up(now),
+            Event::Tick => {
+                self.give_up(now);
+                self.ask_after_changes();
+            }
         }
         std::mem::take(&mut self.out)
     }
