@@ -35,7 +35,11 @@ pub struct Prior {
 pub struct Desk {
     /// Documents' rows are dense: φ is then read whole for each token, and no sums are kept.
     dense: bool,
+    /// Words with so many tokens here are sampled several tokens at a time, if rows are dense.
+    pub many: usize,
     prior: Prior,
+    /// Vβ.
+    smoothing: f32,
     /// n_k, as this worker sees it.
     totals: Vec<u32>,
     /// 1 / (n_k + Vβ).
@@ -55,11 +59,13 @@ impl Desk {
     pub fn new(topics: usize, dense: bool) -> Self {
         Self {
             dense,
+            many: MANY,
             prior: Prior {
                 alpha: 1.0,
                 beta: 1.0,
                 words: 1,
             },
+            smoothing: 1.0,
             totals: vec![0; topics],
             inverse: vec![0.0; topics],
             counts: vec![0; topics],
@@ -73,9 +79,9 @@ impl Desk {
     pub fn prepare<W: Wide>(&mut self, wide: W, prior: Prior, totals: &[u32]) {
         self.prior = prior;
         self.totals.copy_from_slice(totals);
-        let smoothing = prior.beta * prior.words as f32;
+        self.smoothing = prior.beta * prior.words as f32;
         for (topic, (inverse, &total)) in self.inverse.iter_mut().zip(totals).enumerate() {
-            *inverse = 1.0 / (total as f32 + smoothing);
+            *inverse = 1.0 / (total as f32 + self.smoothing);
             self.phi.place(topic as u32, prior.beta * *inverse);
         }
         if !self.dense {
@@ -147,9 +153,23 @@ impl Desk {
     #[inline(always)]
     fn phi_without_one(&self, topic: u32) -> f32 {
         let topic = topic as usize;
-        let smoothing = self.prior.beta * self.prior.words as f32;
         (self.counts[topic] as f32 - 1.0 + self.prior.beta)
-            / (self.totals[topic] as f32 - 1.0 + smoothing)
+            / (self.totals[topic] as f32 - 1.0 + self.smoothing)
+    }
+
+    /// How much likelier `topic` is with so many more tokens in it, some of them of the document whose
+    /// counts are in `row`.
+    #[inline(always)]
+    fn lift(&self, row: &[u16], topic: u32, tokens: u16, of_document: u16) -> f32 {
+        if tokens == 0 {
+            return 1.0;
+        }
+        let topic = topic as usize;
+        let more = f32::from(tokens);
+        let document = f32::from(row[topic]) + self.prior.alpha;
+        let word = self.counts[topic] as f32 + self.prior.beta;
+        let all = self.totals[topic] as f32 + self.smoothing;
+        (document + f32::from(of_document)) * (word + more) * all / (document * word * (all + more))
     }
 
     #[inline(always)]
@@ -171,8 +191,7 @@ impl Desk {
 
     #[inline(always)]
     fn weigh<W: Wide>(&mut self, wide: W, topic: u32) {
-        let smoothing = self.prior.beta * self.prior.words as f32;
-        self.inverse[topic as usize] = 1.0 / (self.totals[topic as usize] as f32 + smoothing);
+        self.inverse[topic as usize] = 1.0 / (self.totals[topic as usize] as f32 + self.smoothing);
         let phi = self.phi_of(topic);
         if self.dense {
             self.phi.place_whole(wide, topic, phi);
@@ -184,9 +203,6 @@ impl Desk {
 
 /// Samples the tokens of the open word once: `topics[i]` is the topic of a token in document
 /// `documents[i]`.
-///
-/// Nothing is written while a token keeps its topic, as most do: its neighbours then do not
-/// depend on it, and the processor works on several at once.
 #[inline(always)]
 pub fn sample<W: Wide>(
     wide: W,
@@ -204,6 +220,8 @@ pub fn sample<W: Wide>(
 
 /// How many tokens before its turn a document's row is asked for.
 const AHEAD: usize = 8;
+/// Of so many tokens a few at a time are few.
+const MANY: usize = 64;
 
 #[inline(always)]
 fn sample_dense<W: Wide>(
@@ -235,51 +253,94 @@ fn sample_nodes<W: Wide, const N: usize>(
     rows: &mut [[Counts; N]],
     random: &mut Stream,
 ) {
-    let alpha = wide.splat(desk.prior.alpha);
-    for (at, topic) in topics.iter_mut().enumerate() {
-        if let Some(&ahead) = documents.get(at + AHEAD) {
+    // Where a word is rare, several of its tokens are too much to leave out.
+    match topics.len() >= desk.many {
+        true => sample_together::<W, N, 4>(wide, desk, documents, topics, rows, random),
+        false => sample_together::<W, N, 1>(wide, desk, documents, topics, rows, random),
+    }
+}
+
+/// Takes `T` tokens out of all counts, draws a topic for each from what is left, and puts them back
+/// one after the other.
+///
+/// The draws do not depend on each other, so the processor works on all of them at once. As they leave
+/// out more than the own token they are proposals (of Metropolis and Hastings, independent of
+/// where tokens were), accepted with the probability that makes up for it. With one token at a time
+/// that is Gibbs sampling, and nothing is refused.
+#[inline(always)]
+fn sample_together<W: Wide, const N: usize, const T: usize>(
+    wide: W,
+    desk: &mut Desk,
+    documents: &[u32],
+    topics: &mut [u32],
+    rows: &mut [[Counts; N]],
+    random: &mut Stream,
+) {
+    let mut proposed = [0; T];
+    let batches = documents.chunks(T).zip(topics.chunks_mut(T));
+    for (batch, (here, topics)) in batches.enumerate() {
+        for &ahead in documents.iter().skip(batch * T + AHEAD).take(T) {
             wide.fetch(&rows[ahead as usize]);
         }
-        let row = &mut rows[documents[at] as usize];
-        let old = *topic;
-        let new = draw_dense(wide, desk, row, alpha, old, random.random());
-        if new != old {
-            desk.take(wide, old);
-            desk.give(wide, new);
-            let (from, to) = (old as usize / LANES, new as usize / LANES);
-            row[from] = with_one_less(row[from], old);
-            row[to] = with_one_more(row[to], new);
-            *topic = new;
+        for (&document, &topic) in here.iter().zip(&*topics) {
+            desk.take(wide, topic);
+            let node = &mut rows[document as usize][topic as usize / LANES];
+            *node = with_one_less(*node, topic);
+        }
+        for (&document, proposed) in here.iter().zip(&mut proposed) {
+            *proposed = draw_dense(wide, desk, &rows[document as usize], random.random());
+        }
+        for at in 0..topics.len() {
+            let (old, new) = (topics[at], proposed[at]);
+            if new == old {
+                continue;
+            }
+            let row = rows[here[at] as usize].as_flattened();
+            let lift = |topic| {
+                let others = (0..here.len()).filter(|&other| other != at && topics[other] == topic);
+                let (mut tokens, mut of_document) = (0, 0);
+                for other in others {
+                    tokens += 1;
+                    of_document += u16::from(here[other] == here[at]);
+                }
+                desk.lift(row, topic, tokens, of_document)
+            };
+            let likelier = lift(new) / lift(old);
+            if likelier >= 1.0 || random.random::<f32>() < likelier {
+                topics[at] = new;
+            }
+        }
+        for (&document, &topic) in here.iter().zip(&*topics) {
+            desk.give(wide, topic);
+            let node = &mut rows[document as usize][topic as usize / LANES];
+            *node = with_one_more(*node, topic);
         }
     }
 }
 
-/// Draws a topic for a token that all counts still have under `old`, from all K products.
+/// Draws a topic from all K products.
 #[inline(always)]
 fn draw_dense<W: Wide, const N: usize>(
     wide: W,
     desk: &Desk,
     row: &[Counts; N],
-    alpha: W::V,
-    old: u32,
     uniform: f32,
 ) -> u32 {
-    let count = f32::from(row.as_flattened()[old as usize]);
-    let own = wide.splat((count - 1.0 + desk.prior.alpha) * desk.phi_without_one(old));
+    let alpha = wide.splat(desk.prior.alpha);
     let phi = desk.phi.nodes();
     assert_eq!(phi.len(), N);
     let mut sum = wide.splat(0.0);
     let mut sums = [sum; N];
     for node in 0..N {
-        let lane = old.wrapping_sub((node * LANES) as u32);
-        let masses = wide.masses_in_order(&row[node], &phi[node], alpha, (lane, own));
-        sum = wide.add(sum, masses);
+        sum = wide.add(sum, wide.masses_in_order(&row[node], &phi[node], alpha));
         sums[node] = sum;
     }
     let (node, lane) = locate(wide, &sums, uniform);
     (node * LANES + lane) as u32
 }
 
+/// Nothing is written while a token keeps its topic, as most do: its neighbours then do not depend on
+/// it, and the processor works on several at once.
 #[inline(always)]
 fn sample_sparse<W: Wide>(
     wide: W,
@@ -393,10 +454,9 @@ pub fn log_likelihood<W: Wide>(
 #[inline(always)]
 fn mass_dense<W: Wide>(wide: W, desk: &Desk, row: &[Counts]) -> f32 {
     let alpha = wide.splat(desk.prior.alpha);
-    let nobody = (u32::MAX, alpha);
     let mut sum = wide.splat(0.0);
     for (counts, phi) in row.iter().zip(desk.phi.nodes()) {
-        sum = wide.add(sum, wide.masses_in_order(counts, phi, alpha, nobody));
+        sum = wide.add(sum, wide.masses_in_order(counts, phi, alpha));
     }
     wide.sum(sum)
 }

@@ -41,14 +41,8 @@ pub trait Wide: Copy {
     fn sub(self, a: Self::V, b: Self::V) -> Self::V;
     /// Lane by lane.
     fn mul(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `(counts + α) · φ` for sixteen topics in order; the lane `own.0`, if there is one, is `own.1`.
-    fn masses_in_order(
-        self,
-        counts: &Counts,
-        phi: &Lanes,
-        alpha: Self::V,
-        own: (u32, Self::V),
-    ) -> Self::V;
+    /// `(counts + α) · φ` for sixteen topics in order.
+    fn masses_in_order(self, counts: &Counts, phi: &Lanes, alpha: Self::V) -> Self::V;
     /// `counts · φ` for sixteen topics of a document. One token of `own.0` is left out, and φ of
     /// that topic is `own.1`.
     fn masses(self, chunk: &Chunk, phi: &[f32], own: (u32, f32)) -> Self::V;
@@ -69,10 +63,7 @@ pub trait Wide: Copy {
 
     /// The lanes with one of them replaced, to be stored as a whole: reading a register's width right
     /// after a part of it was written stalls.
-    #[inline(always)]
-    fn with_lane(self, node: &Lanes, lane: usize, value: f32) -> Lanes {
-        std::array::from_fn(|at| if at == lane { value } else { node[at] })
-    }
+    fn with_lane(self, node: &Lanes, lane: usize, value: f32) -> Lanes;
 
     /// Asks for this memory to be brought near.
     #[inline(always)]
@@ -158,21 +149,8 @@ impl Wide for Portable {
     }
 
     #[inline(always)]
-    fn masses_in_order(
-        self,
-        counts: &Counts,
-        phi: &Lanes,
-        alpha: Lanes,
-        own: (u32, Lanes),
-    ) -> Lanes {
-        std::array::from_fn(|lane| {
-            let mass = (f32::from(counts[lane]) + alpha[lane]) * phi[lane];
-            if lane as u32 == own.0 {
-                own.1[lane]
-            } else {
-                mass
-            }
-        })
+    fn masses_in_order(self, counts: &Counts, phi: &Lanes, alpha: Lanes) -> Lanes {
+        std::array::from_fn(|lane| (f32::from(counts[lane]) + alpha[lane]) * phi[lane])
     }
 
     #[inline(always)]
@@ -209,6 +187,11 @@ impl Wide for Portable {
             bits(&|lane| ends[lane] <= mark[lane]),
             bits(&|lane| v[lane] > 0.0),
         )
+    }
+
+    #[inline(always)]
+    fn with_lane(self, node: &Lanes, lane: usize, value: f32) -> Lanes {
+        std::array::from_fn(|at| if at == lane { value } else { node[at] })
     }
 
     #[inline(always)]
@@ -278,19 +261,10 @@ impl Wide for V4 {
     }
 
     #[inline(always)]
-    fn masses_in_order(
-        self,
-        counts: &Counts,
-        phi: &Lanes,
-        alpha: __m512,
-        own: (u32, __m512),
-    ) -> __m512 {
+    fn masses_in_order(self, counts: &Counts, phi: &Lanes, alpha: __m512) -> __m512 {
         let f = self.avx512f;
         let counts = f._mm512_cvtepi32_ps(f._mm512_cvtepu16_epi32(cast(*counts)));
-        let masses = f._mm512_mul_ps(f._mm512_add_ps(counts, alpha), cast(*phi));
-        let lanes = cast(std::array::from_fn::<u32, LANES, _>(|lane| lane as u32));
-        let is_own = f._mm512_cmpeq_epi32_mask(lanes, f._mm512_set1_epi32(own.0.cast_signed()));
-        f._mm512_mask_mov_ps(masses, is_own, own.1)
+        f._mm512_mul_ps(f._mm512_add_ps(counts, alpha), cast(*phi))
     }
 
     #[inline(always)]
@@ -331,6 +305,14 @@ impl Wide for V4 {
         let passed = f._mm512_cmp_ps_mask::<AT_MOST>(ends, mark);
         let positive = f._mm512_cmp_ps_mask::<ABOVE>(v, f._mm512_setzero_ps());
         pick(u32::from(passed), u32::from(positive))
+    }
+
+    #[inline(always)]
+    fn with_lane(self, node: &Lanes, lane: usize, value: f32) -> Lanes {
+        // Left to itself, the compiler moves the lanes one by one.
+        let f = self.avx512f;
+        let is_lane = 1u16 << (lane % LANES);
+        cast(f._mm512_mask_mov_ps(cast(*node), is_lane, f._mm512_set1_ps(value)))
     }
 
     #[inline(always)]
@@ -432,8 +414,7 @@ mod tests {
             let masses = wide.masses(&chunk, &phi, (chunk.topics[3], 0.25));
             let lanes = std::array::from_fn(|lane| phi[lane % phi.len()]);
             let counts = chunk.counts.map(|count| count as u16);
-            let own = (7, wide.splat(0.125));
-            let in_order = wide.masses_in_order(&counts, &lanes, wide.splat(0.5), own);
+            let in_order = wide.masses_in_order(&counts, &lanes, wide.splat(0.5));
             let both = wide.add(masses, in_order);
             let ends = wide.running_sums(both);
             let (row, lane) = locate(wide, &[masses, both], mark);
@@ -443,6 +424,7 @@ mod tests {
                 .map(f32::to_bits)
                 .collect();
             bits.extend([row as u32, lane as u32, wide.sum(both).to_bits()]);
+            bits.extend(wide.with_lane(&lanes, 5, mark).map(f32::to_bits));
             bits.push(wide.matches(&chunk.topics, chunk.topics[5]));
             bits
         }

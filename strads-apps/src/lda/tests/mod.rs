@@ -170,7 +170,7 @@ fn sorted_rows(shard: &Shard) -> Vec<Vec<(u32, u32)>> {
 
 /// Half the L1 distance between the sampler's frequencies of all 2^7 states of a tiny corpus, and their posterior
 /// probabilities by enumeration. One worker: several see each other's totals late, by design.
-fn distance_from_posterior(dense: bool) -> f64 {
+fn distance_from_posterior(dense: bool, together: bool) -> f64 {
     let corpus = corpus(&[&[(0, 2), (1, 1)], &[(1, 2), (2, 1)], &[(0, 1)]], 3);
     let (topics, alpha, beta) = (2, 0.6, 0.4);
     let states = 1 << corpus.tokens();
@@ -184,6 +184,9 @@ fn distance_from_posterior(dense: bool) -> f64 {
     let (mut lda, mut shards) = program::prepare(&corpus, 1, prior, topics, 5, None);
     shards[0].rows = DocumentCounts::new(&shards[0].lengths, topics, dense);
     shards[0].desk = Desk::new(topics, dense);
+    if together {
+        shards[0].desk.many = 1;
+    }
     shards[0].recount();
     let (samples, mut seen) = (200_000, vec![0u32; states]);
     for _ in 0..samples {
@@ -202,9 +205,10 @@ fn distance_from_posterior(dense: bool) -> f64 {
 /// 128 states sampled 200,000 times are about 0.01 away by chance.
 #[test]
 fn the_exact_sampler_has_the_posterior_as_its_limit() {
-    for dense in [true, false] {
-        let distance = distance_from_posterior(dense);
-        assert!(distance < 0.02, "dense rows: {dense}, distance {distance}");
+    for (dense, together) in [(true, true), (true, false), (false, false)] {
+        let distance = distance_from_posterior(dense, together);
+        let how = format!("dense rows: {dense}, several tokens at a time: {together}");
+        assert!(distance < 0.02, "{how}, distance {distance}");
     }
 }
 
