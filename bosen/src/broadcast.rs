@@ -52,7 +52,7 @@ pub trait Home {
     /// Waits until this worker may begin its clock; what has become due by then.
     fn begin(&self) -> Result<Vec<Update>, Failure> {
         self.wait(|peer| peer.may_begin())?;
-        Ok(self.with(Peer::take_updates))
+        Ok(self.with(Peer::begin))
     }
 
     /// Waits until all updates before this worker's clock are here; what has become due by then.

@@ -30,6 +30,7 @@ use reads::Reads;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use strads_common::ids::{ShardId, TableId, WorkerId};
+use strads_common::lags::Lags;
 use table::Table;
 
 /// The limits within which a worker lives.
@@ -86,10 +87,9 @@ impl Client {
     }
 
     /// How many reads of a table were behind the worker's clock by 0, 1, … rounds.
-    pub fn staleness(&self, table: TableId) -> &[u64] {
-        self.tables
-            .get(&table)
-            .map_or(&[], |table| &table.staleness)
+    pub fn staleness(&self, table: TableId) -> Lags {
+        let table = self.tables.get(&table);
+        table.map_or_else(Lags::default, |table| table.lags.clone())
     }
 
     /// Bytes of increments that filters have kept back so far, whether or not they went later.
@@ -111,7 +111,10 @@ impl Client {
             Event::Received { shard, message } => self.receive(shard, message),
             Event::Lost { shard } => self.links[shard.index()].down(now + self.limits.patience),
             Event::Room { shard, bytes } => self.send_early(shard, bytes),
-            Event::Tick => self.give_up(now),
+            Event::Tick => {
+                self.give_up(now);
+                self.ask_after_changes();
+            }
         }
         std::mem::take(&mut self.out)
     }

@@ -56,6 +56,7 @@ use rustc_hash::FxHashMap;
 use std::any::Any;
 use std::sync::{Arc, PoisonError, RwLock};
 use strads_common::ids::{Clock, TableId, WorkerId};
+use strads_common::lags::Lags;
 use table::{AnyTable, Shared};
 
 /// A store for `workers` workers: a handle for each, to be moved to its thread.
@@ -204,9 +205,9 @@ impl Tables for Worker {
         Ok(())
     }
 
-    fn staleness(&self, table: TableId) -> Vec<u64> {
+    fn staleness(&self, table: TableId) -> Lags {
         self.find(table)
-            .map_or(Vec::new(), |table| table.staleness(self.id))
+            .map_or(Lags::default(), |table| table.staleness(self.id))
     }
 }
 

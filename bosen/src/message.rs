@@ -173,4 +173,7 @@ pub enum Refusal {
     /// The read waits for increments of a worker that has not been heard of for too long.
     #[error("{0} is lost, and the read needs its increments")]
     WorkerLost(WorkerId),
+    /// The read has waited for increments of a worker for as long as the shard lets it.
+    #[error("the read has waited too long for {0}, which is there and does not go on")]
+    WorkerLate(WorkerId),
 }

@@ -122,6 +122,14 @@ impl Rounds {
         let culprit = live.iter().find(behind)?;
         (reachable < consistency.quorum(live.len())).then_some(culprit.worker)
     }
+
+    /// Of those for whom whoever waits for the table clock `need` waits, the one that is furthest
+    /// behind.
+    pub fn latest(&self, live: &[Live], need: Clock) -> Option<WorkerId> {
+        let clock = |live: &&Live| self.clocks[live.worker.index()];
+        let behind = live.iter().filter(|live| clock(live) < need);
+        behind.min_by_key(clock).map(|live| live.worker)
+    }
 }
 
 /// What a complete round does to a table: its increments, or the one step that an optimiser makes
@@ -204,5 +212,17 @@ mod tests {
         assert_eq!(rounds.hopeless(backup, &workers, Clock(1)), None);
         rounds.begin(WorkerId(1), Clock(1));
         assert_eq!(rounds.hopeless(bsp, &workers, Clock(1)), None);
+    }
+
+    /// Who is furthest behind is named; nobody is where all are as far as is needed.
+    #[test]
+    fn the_latest_is_named() {
+        let mut rounds = Rounds::new(3);
+        rounds.begin(WorkerId(0), Clock(4));
+        rounds.begin(WorkerId(1), Clock(2));
+        rounds.begin(WorkerId(2), Clock(1));
+        assert_eq!(rounds.latest(&live(3), Clock(3)), Some(WorkerId(2)));
+        assert_eq!(rounds.latest(&live(2), Clock(3)), Some(WorkerId(1)));
+        assert_eq!(rounds.latest(&live(3), Clock(1)), None);
     }
 }

@@ -66,6 +66,8 @@ pub struct Patience {
 /// The server's part of every table.
 pub struct Shard {
     patience: Patience,
+    /// How long a read may wait for workers that are there.
+    limit: Option<Duration>,
     order: Order,
     roster: Roster,
     tables: BTreeMap<TableId, Table>,
@@ -143,6 +145,7 @@ impl Shard {
         };
         Shard {
             patience,
+            limit: None,
             order: Order::Fixed,
             roster,
             tables: BTreeMap::new(),
@@ -152,6 +155,11 @@ impl Shard {
     /// The same with another order of what goes to workers early.
     pub fn order(self, order: Order) -> Shard {
         Shard { order, ..self }
+    }
+
+    /// The same with a limit to how long a read may wait for workers that are there.
+    pub fn limit(self, limit: Option<Duration>) -> Shard {
+        Shard { limit, ..self }
     }
 
     /// Takes in what has happened; returns what is to be sent, in order.
@@ -233,6 +241,9 @@ impl Shard {
         }
         for (&id, table) in &mut self.tables {
             table.refuse_hopeless(id, &self.roster, out);
+            if let Some(limit) = self.limit {
+                table.refuse_late(id, now, limit, &self.roster, out);
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::spec::TableSpec;
 use crate::tcp::{self, TcpError};
 use std::sync::Arc;
 use strads_common::ids::{Clock, TableId};
+use strads_common::lags::Lags;
 
 /// A worker's end of a store.
 pub trait Tables {
@@ -48,7 +49,7 @@ pub trait Tables {
     fn settle(&self) -> Result<(), Self::Error>;
 
     /// How many reads of `table` were behind the worker's clock by 0, 1, … rounds.
-    fn staleness(&self, table: TableId) -> Vec<u64>;
+    fn staleness(&self, table: TableId) -> Lags;
 
     /// Dense rows, row after row.
     fn get<E: Element>(&self, table: TableId, rows: &Arc<RowSet>) -> Result<Vec<E>, Self::Error> {
@@ -137,7 +138,7 @@ impl Tables for tcp::Worker {
         self.settle()
     }
 
-    fn staleness(&self, table: TableId) -> Vec<u64> {
+    fn staleness(&self, table: TableId) -> Lags {
         self.staleness(table)
     }
 }

@@ -32,6 +32,10 @@ pub struct Timing {
     pub patience: Duration,
     /// From the start of a job until a peer that has never come counts as lost.
     pub join: Duration,
+    /// From the beginning of a read that waits for other workers at a server until it fails,
+    /// naming the one that is furthest behind; without a limit it waits for as long as they give
+    /// signs of life.
+    pub wait: Option<Duration>,
 }
 
 impl Default for Timing {
@@ -41,6 +45,7 @@ impl Default for Timing {
             silence: Duration::from_secs(5),
             patience: Duration::from_secs(10),
             join: Duration::from_secs(60),
+            wait: None,
         }
     }
 }

@@ -23,6 +23,9 @@ pub const HEADER_BYTES: usize = 40;
 /// How much of a body its checksum covers.
 pub const CHECKED_BYTES: usize = 4096;
 
+/// Header and body of the frames of small operations.
+const SHORT_BYTES: usize = 128;
+
 /// A header without what concerns only the frame itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Header {
@@ -74,13 +77,25 @@ pub enum FrameError {
 /// The checksum of a frame, given its header with zero for the checksum, and its body in parts.
 fn checksum<'a>(header: &[u8; HEADER_BYTES], body: impl Iterator<Item = &'a [u8]>) -> u32 {
     let mut crc = crc32fast::Hasher::new();
-    crc.update(header);
-    let mut left = CHECKED_BYTES;
+    // What is short is put together first: to begin anew takes longer than to read it.
+    let mut short = [0; SHORT_BYTES];
+    short[..HEADER_BYTES].copy_from_slice(header);
+    let (mut filled, mut left) = (HEADER_BYTES, CHECKED_BYTES);
     for part in body {
         let part = &part[..part.len().min(left)];
-        crc.update(part);
         left -= part.len();
+        match short.get_mut(filled..filled + part.len()) {
+            Some(room) => {
+                room.copy_from_slice(part);
+                filled += part.len();
+            }
+            None => {
+                crc.update(&short[..std::mem::take(&mut filled)]);
+                crc.update(part);
+            }
+        }
     }
+    crc.update(&short[..filled]);
     crc.finalize()
 }
 

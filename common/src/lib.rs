@@ -8,6 +8,7 @@ pub mod frame;
 pub mod hostfile;
 pub mod hostrange;
 pub mod ids;
+pub mod lags;
 pub mod members;
 pub mod random;
 pub mod socket;

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use serde::Serialize;
+use strads_common::lags::Lags;
 
 use crate::plan::Place;
 use crate::stop::Ended;
@@ -39,6 +40,8 @@ pub struct Record {
     pub work: Vec<Work>,
     /// What went over links between processes, where there are any.
     pub links: Vec<Traffic>,
+    /// How far behind reads of shared parameters were, where workers have any.
+    pub lags: Lags,
     /// Why the run ended.
     pub ended: Ended,
     /// How many ranges of variables the kept rounds have.
@@ -216,6 +219,7 @@ impl Record {
             stride: 1,
             work: vec![Work::default(); workers],
             links: Vec::new(),
+            lags: Lags::default(),
             ended: Ended::Finished,
             ranges: 0,
         }
@@ -275,6 +279,7 @@ impl Record {
         for traffic in later.links {
             self.carried(traffic);
         }
+        self.lags += &later.lags;
         self.ended = later.ended;
     }
 
@@ -398,6 +403,7 @@ mod tests {
             let mut record = Record::new(0, 1, 2);
             (0..rounds).for_each(|number| {
                 record.did(1, 0.5);
+                record.lags.count(number % 2);
                 record.add(round(number));
             });
             record
@@ -407,6 +413,7 @@ mod tests {
         assert_eq!(all.totals.rounds, 3 + 3000 * 13);
         assert_eq!(all.totals.updates, 2 * all.totals.rounds);
         assert_eq!(all.work[1].tasks, all.totals.rounds);
+        assert_eq!(all.lags.reads(), all.totals.rounds);
         assert!(all.rounds.len() < KEPT && all.rounds.len() >= KEPT / 4);
         let ascend = |pair: &[RoundRecord]| {
             pair[1].round / all.stride == pair[0].round / all.stride + 1

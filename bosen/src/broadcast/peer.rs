@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::time::Duration;
 use strads_common::ids::{Clock, WorkerId};
+use strads_common::lags::Lags;
 
 /// What a peer is told.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +110,7 @@ pub struct Peer {
     floor: Clock,
     at_floor: usize,
     updates: Vec<Update>,
+    lags: Lags,
     ring: Ring,
     failure: Option<Failure>,
 }
@@ -133,6 +135,7 @@ impl Peer {
             floor: Clock(0),
             at_floor: workers as usize,
             updates: Vec::new(),
+            lags: Lags::default(),
             ring: Ring::new(me.index(), workers as usize),
             failure: None,
             setting,
@@ -192,6 +195,17 @@ impl Peer {
     /// Whether this worker may begin the clock that it is in.
     pub fn may_begin(&self) -> bool {
         self.floor >= self.setting.consistency.needs(self.clock)
+    }
+
+    /// Begins the clock that it is in: the updates that have become due, each handed out once.
+    pub fn begin(&mut self) -> Vec<Update> {
+        self.lags.count(self.clock.0.saturating_sub(self.floor.0));
+        self.take_updates()
+    }
+
+    /// How many clocks began with 0, 1, … of somebody's updates before them missing.
+    pub fn staleness(&self) -> &Lags {
+        &self.lags
     }
 
     /// Whether all updates before this worker's clock are here.

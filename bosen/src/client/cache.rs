@@ -11,6 +11,7 @@ use crate::rows::{RowId, RowSet};
 use crate::spec::TableSpec;
 use crate::store::{self, Store};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use strads_common::ids::{Clock, ShardId};
 
@@ -37,8 +38,8 @@ pub(super) struct State {
 pub(super) struct Lacking {
     /// To be asked for.
     pub absent: Vec<u64>,
-    /// Whether there are others, which the shard will bring up to date by itself.
-    pub stale: bool,
+    /// Shards of others, which these will bring up to date by themselves.
+    pub stale: BTreeSet<ShardId>,
 }
 
 impl Cache {
@@ -60,23 +61,29 @@ impl Cache {
         let own = *self.states.get(&key)?;
         Some(match self.spec.consistency.pushes() {
             true => State {
-                fresh: self.shards[shard_of(&self.spec, self.shards.len() as u32, key).index()],
+                fresh: self.shards[self.shard_of(key).index()],
                 ..own
             },
             false => own,
         })
     }
 
+    fn shard_of(&self, key: u64) -> ShardId {
+        shard_of(&self.spec, self.shards.len() as u32, key)
+    }
+
     /// What of `rows` is missing or older than `need`.
     pub fn lacking(&self, rows: &RowSet, need: Clock) -> Lacking {
         let mut lacking = Lacking {
             absent: Vec::new(),
-            stale: false,
+            stale: BTreeSet::new(),
         };
         for key in rows.keys() {
             match self.state(key) {
                 Some(state) if state.fresh >= need => {}
-                Some(_) if self.spec.consistency.pushes() => lacking.stale = true,
+                Some(_) if self.spec.consistency.pushes() => {
+                    lacking.stale.insert(self.shard_of(key));
+                }
                 _ => lacking.absent.push(key),
             }
         }
@@ -195,11 +202,8 @@ impl Cache {
 
     /// Forgets the rows of a shard, which no longer keeps them up to date.
     pub fn forget_shard(&mut self, shard: ShardId) {
-        let shards = self.shards.len() as u32;
         let keys = self.states.keys().copied();
-        let of_shard: Vec<u64> = keys
-            .filter(|&key| shard_of(&self.spec, shards, key) == shard)
-            .collect();
+        let of_shard: Vec<u64> = keys.filter(|&key| self.shard_of(key) == shard).collect();
         self.remove(&of_shard);
     }
 

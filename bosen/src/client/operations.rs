@@ -1,41 +1,43 @@
 //! Which of a worker's operations on a table are unfinished, for tables whose operations depend
 //! on those before them.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 /// The operations of one worker on one table, numbered as they start.
 #[derive(Default)]
 pub(super) struct Operations {
     started: u64,
-    /// Unfinished operations, and the messages of each that have not been answered.
-    unfinished: BTreeMap<u64, usize>,
+    /// From the oldest unfinished operation on, the messages of each that have not been answered.
+    unanswered: VecDeque<usize>,
 }
 
 impl Operations {
     /// Whether the next operation may start, if all but the last `delay` must be finished.
     pub fn may_start(&self, delay: u64) -> bool {
-        let oldest = self.unfinished.keys().next();
-        oldest.is_none_or(|&oldest| self.started - oldest <= delay)
+        self.unanswered.len() as u64 <= delay
     }
 
     /// Starts an operation of `parts` messages.
     pub fn start(&mut self, parts: usize) -> u64 {
-        let number = self.started;
+        self.unanswered.push_back(parts);
         self.started += 1;
-        if parts > 0 {
-            self.unfinished.insert(number, parts);
-        }
-        number
+        self.forget_finished();
+        self.started - 1
     }
 
     /// One message of an operation has been answered.
     pub fn finish_part(&mut self, operation: u64) {
-        if let Some(parts) = self.unfinished.get_mut(&operation) {
-            *parts -= 1;
-            if *parts == 0 {
-                self.unfinished.remove(&operation);
-            }
+        let after = self.started - operation;
+        let place = (self.unanswered.len() as u64).checked_sub(after);
+        let parts = place.and_then(|place| self.unanswered.get_mut(place as usize));
+        if let Some(parts) = parts {
+            *parts = parts.saturating_sub(1);
+            self.forget_finished();
         }
+    }
+
+    fn forget_finished(&mut self) {
+        while self.unanswered.pop_front_if(|parts| *parts == 0).is_some() {}
     }
 }
 

@@ -114,7 +114,7 @@ impl Client {
         let (id, need, rows) = (read.table, read.need, read.rows.clone());
         let table = self.tables.get_mut(&id).expect("a read's table");
         let lacking = table.cache.lacking(&rows, need);
-        if lacking.absent.is_empty() && !lacking.stale {
+        if lacking.absent.is_empty() && lacking.stale.is_empty() {
             let batch = table.read_cached(&rows);
             let positions = Positions::Run(0..rows.len());
             self.finish(ticket, vec![Piece { positions, batch }]);
@@ -130,6 +130,31 @@ impl Client {
         let parts = table.split(&absent);
         read.outstanding = parts.len();
         self.ask(ticket, id, &parts, need);
+    }
+
+    /// Asks the shards whose changes reads are waiting for when they will be there: one that waits in
+    /// vain for a worker says so to those who ask.
+    pub(super) fn ask_after_changes(&mut self) {
+        let idle = self.reads.under_way.iter();
+        let idle = idle.filter(|(_, read)| read.outstanding == 0);
+        let tickets: Vec<Ticket> = idle.map(|(&ticket, _)| ticket).collect();
+        for ticket in tickets {
+            let Some(read) = self.reads.under_way.get_mut(&ticket) else {
+                continue;
+            };
+            let (id, need) = (read.table, read.need);
+            let cache = &self.tables[&id].cache;
+            let nothing = Arc::new(RowSet::range(0, 0));
+            let of_no_row = |shard| Part {
+                shard,
+                rows: nothing.clone(),
+                positions: Positions::Run(0..0),
+            };
+            let stale = cache.lacking(&read.rows, need).stale;
+            let parts: Vec<Part> = stale.into_iter().map(of_no_row).collect();
+            read.outstanding = parts.len();
+            self.ask(ticket, id, &parts, need);
+        }
     }
 
     pub(super) fn continue_reads(&mut self, id: TableId) {
@@ -195,7 +220,9 @@ impl Client {
             return;
         };
         let table = self.tables.get_mut(&read.table).expect("a read's table");
-        table.count_lag(read.clock.0.saturating_sub(read.least_fresh.0));
+        table
+            .lags
+            .count(read.clock.0.saturating_sub(read.least_fresh.0));
         self.finish(ticket, Vec::new());
     }
 
@@ -215,6 +242,17 @@ impl Client {
         let Some(read) = self.reads.under_way.remove(&ticket) else {
             return;
         };
+        if read.outstanding > 0 {
+            self.forget_questions(ticket);
+        }
+        if let (Some(operation), Some(table)) = (read.operation, self.tables.get_mut(&read.table)) {
+            table.operations.finish_part(operation);
+        }
+        self.pump(read.table);
+    }
+
+    /// Waits no more for answers to what a read has asked.
+    fn forget_questions(&mut self, ticket: Ticket) {
         let links = &mut self.links;
         self.reads.parts.retain(|&id, (of, part)| {
             if *of == ticket {
@@ -222,10 +260,6 @@ impl Client {
             }
             *of != ticket
         });
-        if let (Some(operation), Some(table)) = (read.operation, self.tables.get_mut(&read.table)) {
-            table.operations.finish_part(operation);
-        }
-        self.pump(read.table);
     }
 
     pub(super) fn fail_part(&mut self, id: PartId, failure: Failure) {

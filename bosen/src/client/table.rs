@@ -19,6 +19,7 @@ use crate::store::{self, Store};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use strads_common::ids::{Clock, ShardId};
+use strads_common::lags::Lags;
 
 pub(super) struct Table {
     pub spec: TableSpec,
@@ -34,7 +35,7 @@ pub(super) struct Table {
     pub waiting: VecDeque<(Ticket, Command)>,
     pub refused: Option<Refusal>,
     /// How many reads were behind the worker's clock by 0, 1, … rounds.
-    pub staleness: Vec<u64>,
+    pub lags: Lags,
     /// By shard: updates that rows from there may lack.
     sent: Vec<VecDeque<Sent>>,
     /// Magnitudes of the updates that other workers may not see yet.
@@ -67,7 +68,7 @@ impl Table {
             operations: Operations::default(),
             waiting: VecDeque::new(),
             refused: None,
-            staleness: Vec::new(),
+            lags: Lags::default(),
             sent: (0..shards).map(|_| VecDeque::new()).collect(),
             unseen: store::open(spec.layout),
             recent_splits: Recent::default(),
@@ -182,7 +183,7 @@ impl Table {
     /// The values of `rows` as cached, with the worker's own updates that they lack.
     pub fn read_cached(&mut self, rows: &Arc<RowSet>) -> Batch {
         let lag = self.clock.0.saturating_sub(self.cache.freshness(rows).0);
-        self.count_lag(lag);
+        self.lags.count(lag);
         let batch = self.cache.read(rows);
         if !self.spec.rule.is_additive() {
             return batch;
@@ -229,15 +230,5 @@ impl Table {
             .collect();
         own.extend(self.unsent(&batch.rows));
         store::sum(self.spec.layout, batch, &own)
-    }
-
-    pub fn count_lag(&mut self, lag: u64) {
-        /// Lags from here on are counted together.
-        const LAST: u64 = 1024;
-        let lag = lag.min(LAST) as usize;
-        if self.staleness.len() <= lag {
-            self.staleness.resize(lag + 1, 0);
-        }
-        self.staleness[lag] += 1;
     }
 }

@@ -26,6 +26,7 @@ use std::sync::atomic::{
 };
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use strads_common::ids::{Clock, TableId, WorkerId};
+use strads_common::lags::Lags;
 
 /// A table, whatever its cells are.
 pub trait AnyTable: Any + Send + Sync {
@@ -34,7 +35,7 @@ pub trait AnyTable: Any + Send + Sync {
     fn read(&self, worker: WorkerId, rows: &Arc<RowSet>) -> Result<Batch, Failure>;
     fn tick(&self, worker: WorkerId) -> Clock;
     fn end(&self, worker: WorkerId, standing: Standing);
-    fn staleness(&self, worker: WorkerId) -> Vec<u64>;
+    fn staleness(&self, worker: WorkerId) -> Lags;
     fn discarded(&self) -> u64;
 }
 
@@ -417,12 +418,9 @@ impl<E: Element> AnyTable for Shared<E> {
         self.moved.notify_all();
     }
 
-    fn staleness(&self, worker: WorkerId) -> Vec<u64> {
+    fn staleness(&self, worker: WorkerId) -> Lags {
         let lags = &self.seat(worker).lags;
-        let mut counts: Vec<u64> = lags.iter().map(|count| count.load(Relaxed)).collect();
-        let used = counts.iter().rposition(|&count| count > 0);
-        counts.truncate(used.map_or(0, |last| last + 1));
-        counts
+        lags.iter().map(|count| count.load(Relaxed)).collect()
     }
 
     fn discarded(&self) -> u64 {

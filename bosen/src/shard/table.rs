@@ -19,6 +19,7 @@ use crate::rows::RowSet;
 use crate::spec::{Keys, TableSpec};
 use crate::store::{self, Store};
 use std::sync::Arc;
+use std::time::Duration;
 use strads_common::ids::{Clock, TableId, WorkerId};
 
 /// The longest answer to one `Get`.
@@ -41,6 +42,8 @@ struct Waiting {
     part: PartId,
     rows: Arc<RowSet>,
     need: Clock,
+    /// When it was first seen to wait.
+    since: Option<Duration>,
 }
 
 impl Table {
@@ -272,6 +275,7 @@ impl Table {
             part,
             rows,
             need,
+            since: None,
         });
         self.refuse_hopeless(id, roster, out);
     }
@@ -317,27 +321,53 @@ impl Table {
 
     /// Refuses the reads that wait for a worker that is lost.
     pub fn refuse_hopeless(&mut self, id: TableId, roster: &Roster, out: &mut Outbox) {
+        let consistency = self.spec.consistency;
+        self.refuse(id, roster, out, |rounds, live, waiting| {
+            let lost = rounds.hopeless(consistency, live, waiting.need);
+            lost.map(Refusal::WorkerLost)
+        });
+    }
+
+    /// Refuses the reads that have waited for `limit`.
+    pub fn refuse_late(
+        &mut self,
+        id: TableId,
+        now: Duration,
+        limit: Duration,
+        roster: &Roster,
+        out: &mut Outbox,
+    ) {
+        self.refuse(id, roster, out, |rounds, live, waiting| {
+            let since = *waiting.since.get_or_insert(now);
+            let late = rounds.latest(live, waiting.need);
+            late.filter(|_| now >= since + limit)
+                .map(Refusal::WorkerLate)
+        });
+    }
+
+    /// Refuses the waiting reads for which there is a reason.
+    fn refuse(
+        &mut self,
+        id: TableId,
+        roster: &Roster,
+        out: &mut Outbox,
+        reason: impl Fn(&Rounds, &[Live], &mut Waiting) -> Option<Refusal>,
+    ) {
         let live: Vec<Live> = roster.live().collect();
-        let mut keep = Vec::with_capacity(self.waiting.len());
-        for waiting in std::mem::take(&mut self.waiting) {
-            let (consistency, need) = (self.spec.consistency, waiting.need);
-            match self.rounds.hopeless(consistency, &live, need) {
-                None => keep.push(waiting),
-                Some(lost) => {
-                    let (part, reason) = (Some(waiting.part), Refusal::WorkerLost(lost));
-                    out.send(
-                        roster,
-                        waiting.worker,
-                        ToWorker::Refused {
-                            table: id,
-                            part,
-                            reason,
-                        },
-                    );
-                }
-            }
-        }
-        self.waiting = keep;
+        let rounds = &self.rounds;
+        self.waiting.retain_mut(|waiting| {
+            let Some(reason) = reason(rounds, &live, waiting) else {
+                return true;
+            };
+            let (table, part) = (id, Some(waiting.part));
+            let message = ToWorker::Refused {
+                table,
+                part,
+                reason,
+            };
+            out.send(roster, waiting.worker, message);
+            false
+        });
     }
 
     /// Forgets what belonged to a connection: the worker asks again for what it still wants.

@@ -3,7 +3,7 @@
 use super::Timing;
 use crate::comm::lanes::{Lane, Lanes};
 use crate::wire::{Outgoing, kind};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -23,6 +23,10 @@ const QUEUE_LIMIT_BYTES: usize = 256 << 20;
 const QUEUE_ROOM_BYTES: usize = 1 << 20;
 /// Parts that are written with one system call.
 const MOST_SLICES: usize = 64;
+/// Frames of up to so many bytes are copied together: to name the system a part costs more than that.
+const SMALL_BYTES: usize = 512;
+/// Small frames that are copied together.
+const TOGETHER_BYTES: usize = 64 << 10;
 
 /// Messages of type `M` on their way to one connection.
 pub struct Queue<M> {
@@ -123,16 +127,15 @@ impl<M> Queue<M> {
         self.changed.notify_one();
     }
 
-    /// The next messages; none if there are none now, an error if the queue is closed.
-    fn take(&self) -> io::Result<VecDeque<M>> {
+    /// The next messages with their bytes; none if there are none now, an error if the queue is closed.
+    fn take(&self) -> io::Result<VecDeque<(usize, M)>> {
         let mut waiting = self.lock();
         if waiting.closed {
             return Err(closed());
         }
         waiting.bytes = 0;
         self.taken.notify_one();
-        let messages = waiting.messages.drain();
-        Ok(messages.into_iter().map(|(_, message)| message).collect())
+        Ok(waiting.messages.drain())
     }
 }
 
@@ -161,7 +164,8 @@ pub async fn write<M>(
             }
             continue;
         }
-        write_frames(&mut half, messages.iter().map(&mut encode)).await?;
+        let frames = messages.iter().map(|(_, message)| encode(message));
+        write_frames(&mut half, frames).await?;
     }
 }
 
@@ -171,12 +175,23 @@ pub async fn write_frames(
     frames: impl Iterator<Item = Outgoing>,
 ) -> io::Result<()> {
     let mut parts: VecDeque<Bytes> = VecDeque::new();
+    let mut together = BytesMut::new();
     for frame in frames {
-        parts.extend(parts_of(frame));
+        let is_small = bytes_of(&frame) <= SMALL_BYTES;
+        if is_small {
+            append(&mut together, &frame);
+        }
+        if !together.is_empty() && (!is_small || together.len() >= TOGETHER_BYTES) {
+            parts.push_back(together.split().freeze());
+        }
+        if !is_small {
+            parts.extend(parts_of(frame));
+        }
         while parts.len() >= MOST_SLICES {
             write_some(half, &mut parts).await?;
         }
     }
+    parts.extend((!together.is_empty()).then(|| together.freeze()));
     while !parts.is_empty() {
         write_some(half, &mut parts).await?;
     }
@@ -184,9 +199,24 @@ pub async fn write_frames(
     half.flush().await
 }
 
+/// How long a frame's body is.
+fn bytes_of(frame: &Outgoing) -> usize {
+    frame.parts.iter().map(Bytes::len).sum()
+}
+
+/// Adds the bytes of a frame.
+fn append(to: &mut BytesMut, frame: &Outgoing) {
+    to.extend_from_slice(&frame.header.encode(&frame.parts));
+    frame
+        .parts
+        .iter()
+        .for_each(|part| to.extend_from_slice(part));
+    to.extend_from_slice(&[0; 8][..padding(bytes_of(frame))]);
+}
+
 /// The bytes of a frame, in parts.
 pub fn parts_of(frame: Outgoing) -> VecDeque<Bytes> {
-    let length: usize = frame.parts.iter().map(Bytes::len).sum();
+    let length = bytes_of(&frame);
     let header = Bytes::copy_from_slice(&frame.header.encode(&frame.parts));
     let padding = Bytes::from_static(&[0; 8][..padding(length)]);
     std::iter::once(header)
@@ -259,4 +289,72 @@ pub async fn next_frame(
 /// The next item of a stream.
 async fn futures_next<S: futures_util::Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
     std::future::poll_fn(|context| std::pin::Pin::new(&mut *stream).poll_next(context)).await
+}
+
+#[cfg(test)]
+mod tests {
+    //! However frames are put together for the system, what arrives is those frames, in order.
+    use super::*;
+    use bytes::BufMut;
+    use proptest::prelude::*;
+    use strads_common::frame::Header;
+    use tokio_util::codec::Decoder;
+
+    /// A writer that takes little at a time.
+    struct Narrow(Vec<u8>);
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+            bytes: &[u8],
+        ) -> std::task::Poll<io::Result<usize>> {
+            let taken = bytes.len().min(1000);
+            self.0.put_slice(&bytes[..taken]);
+            std::task::Poll::Ready(Ok(taken))
+        }
+        fn poll_flush(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<io::Result<()>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<io::Result<()>> {
+            std::task::Poll::Ready(Ok(()))
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn frames_arrive_whole_and_in_order(
+            bodies in prop::collection::vec(
+                prop::collection::vec(prop::sample::select(vec![0usize, 3, 8, 100, 500, 512, 513]), 0..4),
+                0..300,
+            ),
+        ) {
+            let body = |(number, lengths): (usize, &Vec<usize>)| -> Vec<Bytes> {
+                lengths.iter().map(|&length| Bytes::from(vec![number as u8; length])).collect()
+            };
+            let outgoing = |(number, lengths)| Outgoing {
+                header: Header { sequence: number as u64, ..Header::default() },
+                parts: body((number, lengths)),
+            };
+            let mut narrow = Narrow(Vec::new());
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let frames = bodies.iter().enumerate().map(outgoing);
+            runtime.block_on(write_frames(&mut narrow, frames)).unwrap();
+            let mut arrived = BytesMut::from(&narrow.0[..]);
+            let mut decoder = FrameDecoder { limit: BODY_LIMIT };
+            for (number, lengths) in bodies.iter().enumerate() {
+                let frame = decoder.decode(&mut arrived).unwrap().unwrap();
+                prop_assert_eq!(frame.header.sequence, number as u64);
+                prop_assert_eq!(&frame.body[..], &body((number, lengths)).concat()[..]);
+            }
+            prop_assert!(arrived.is_empty());
+        }
+    }
 }

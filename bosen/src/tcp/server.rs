@@ -166,6 +166,7 @@ async fn serve(
         patience,
         heartbeat,
         silence,
+        wait,
     } = options.timing;
     let started = Instant::now();
     let patience = Patience {
@@ -174,6 +175,7 @@ async fn serve(
     };
     let shard = Shard::new(options.workers, patience, std::time::Duration::ZERO);
     let shard = shard.order(budget.map_or(Order::Fixed, |budget| budget.order));
+    let shard = shard.limit(wait);
     let service = Rc::new(Service {
         options,
         budget,

@@ -14,7 +14,8 @@ use crate::message::ToShard;
 use crate::rows::RowSet;
 use crate::spec::TableSpec;
 use crate::wire::{Outgoing, Recalled, read_to_worker};
-use std::collections::{BTreeMap, BTreeSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use strads_common::auth::Secret;
 use strads_common::channel::{self, Reading, Writing};
 use strads_common::ids::{Clock, ShardId, TableId, WorkerId};
+use strads_common::lags::Lags;
 use strads_common::socket;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -68,11 +70,11 @@ struct Desk {
 struct State {
     client: Client,
     queues: Vec<Option<Arc<Queue<ToShard>>>>,
-    results: BTreeMap<Ticket, Result<Outcome, Failure>>,
+    results: FxHashMap<Ticket, Result<Outcome, Failure>>,
     /// Of reads whose handles are held: their rows so far.
-    reads: BTreeMap<Ticket, (Destination, Layout)>,
+    reads: FxHashMap<Ticket, (Destination, Layout)>,
     /// Reads under way whose handles are gone.
-    abandoned: BTreeSet<Ticket>,
+    abandoned: FxHashSet<Ticket>,
     tables: BTreeMap<TableId, TableSpec>,
     tickets: u64,
 }
@@ -121,9 +123,9 @@ impl Worker {
                 None => client,
             },
             queues: vec![None; shards as usize],
-            results: BTreeMap::new(),
-            reads: BTreeMap::new(),
-            abandoned: BTreeSet::new(),
+            results: FxHashMap::default(),
+            reads: FxHashMap::default(),
+            abandoned: FxHashSet::default(),
             tables: BTreeMap::new(),
             tickets: 0,
         };
@@ -255,8 +257,8 @@ impl Worker {
     }
 
     /// How many reads of `table` were behind the worker's clock by 0, 1, … rounds.
-    pub fn staleness(&self, table: TableId) -> Vec<u64> {
-        self.desk.lock().client.staleness(table).to_vec()
+    pub fn staleness(&self, table: TableId) -> Lags {
+        self.desk.lock().client.staleness(table)
     }
 
     /// What has been sent so far, and what has not had to be.

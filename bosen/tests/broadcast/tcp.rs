@@ -18,6 +18,7 @@ fn timing() -> Timing {
         silence: Duration::from_secs(5),
         patience: Duration::from_millis(500),
         join: Duration::from_secs(30),
+        ..Timing::default()
     }
 }
 

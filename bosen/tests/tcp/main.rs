@@ -40,6 +40,7 @@ fn timing() -> Timing {
         silence: ms(400),
         patience: ms(300),
         join: Duration::from_secs(20),
+        ..Timing::default()
     }
 }
 
@@ -165,18 +166,54 @@ fn a_server_that_is_gone_is_named() {
 
 #[test]
 fn a_worker_that_is_lost_is_named_to_those_who_wait_for_it() {
-    let servers = servers(2, 1);
-    let stays = worker(0, 2, &servers);
-    // It joins by hand, says nothing more, and is cut off: that is what a killed process looks like.
-    let gone = hostile::join(&servers[0], WorkerId(1), 2);
-    stays.create(TABLE, TableSpec::dense::<f32>(1)).unwrap();
-    stays.clock(TABLE).unwrap();
-    drop(gone);
-    let error = stays.get::<f32>(TABLE, &range(1)).unwrap_err();
-    let lost = Refusal::WorkerLost(WorkerId(1));
-    let named =
-        matches!(error, TcpError::Failed(Failure::Refused { reason, .. }) if reason == lost);
-    assert!(named, "{error}");
+    for consistency in [Consistency::Bsp, Consistency::SspPush { staleness: 0 }] {
+        let servers = servers(2, 1);
+        let stays = worker(0, 2, &servers);
+        // It joins by hand, says nothing more, and is cut off: that is what a killed process looks like.
+        let gone = hostile::join(&servers[0], WorkerId(1), 2);
+        wait_in_vain(
+            &stays,
+            consistency,
+            Refusal::WorkerLost(WorkerId(1)),
+            || {
+                drop(gone);
+            },
+        );
+    }
+}
+
+#[test]
+fn a_worker_that_does_not_go_on_is_named_where_there_is_a_limit() {
+    for consistency in [Consistency::Bsp, Consistency::SspPush { staleness: 0 }] {
+        let limited = Timing {
+            wait: Some(Duration::from_millis(200)),
+            ..timing()
+        };
+        let servers = servers_with(2, 1, limited);
+        let (waits, computes) = (worker(0, 2, &servers), worker(1, 2, &servers));
+        let late = Refusal::WorkerLate(WorkerId(1));
+        wait_in_vain(&waits, consistency, late, || {});
+        // It is there, and nothing else has become of the table.
+        computes
+            .create(TABLE, TableSpec::dense::<f32>(1).consistency(consistency))
+            .unwrap();
+        computes.inc(TABLE, &range(1), vec![2f32]).unwrap();
+        computes.clock(TABLE).unwrap();
+        assert_eq!(waits.get::<f32>(TABLE, &range(1)).unwrap(), [2.0]);
+    }
+}
+
+/// Reads what needs another worker's increments, also a row that the reader has; the read fails for
+/// this reason.
+fn wait_in_vain(worker: &Worker, consistency: Consistency, why: Refusal, meanwhile: impl FnOnce()) {
+    let spec = TableSpec::dense::<f32>(1).consistency(consistency);
+    worker.create(TABLE, spec).unwrap();
+    assert_eq!(worker.get::<f32>(TABLE, &range(1)).unwrap(), [0.0]);
+    worker.clock(TABLE).unwrap();
+    meanwhile();
+    let error = worker.get::<f32>(TABLE, &range(1)).unwrap_err();
+    let named = matches!(error, TcpError::Failed(Failure::Refused { reason, .. }) if reason == why);
+    assert!(named, "{consistency:?}: {error}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytemuck::Pod;
 use bytes::Bytes;
+use strads_common::lags::Lags;
 
 use super::cabinet::{BlockId, Cabinet, Cabinets};
 use super::shared::{Received, Sent};
@@ -333,6 +334,15 @@ impl Travel for bool {
             1 => Ok(true),
             _ => Err(Malformed("yes or no")),
         }
+    }
+}
+
+impl Travel for Lags {
+    fn pack(&self, out: &mut Packer<'_>) {
+        u64::pack_all(self.counts(), out);
+    }
+    fn unpack(from: &mut Unpacker<'_>) -> Result<Self, Malformed> {
+        Ok(u64::unpack_all(from)?.into_iter().collect())
     }
 }
 

@@ -192,7 +192,7 @@ pub struct Learnt {
 strads::travel_by_fields!(
     Wanted { state, duals }
     Learnt { met, state, duals }
-    Met { loss, examples, steps, behind, volume, bound }
+    Met { loss, examples, steps, lags, volume, bound }
     Bound { loss, entropy, square }
     Volume { factors, sparse, full }
     Left { weights, apart, sent_bytes }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use strads_common::lags::Lags;
+
 use super::program::Certificate;
 
 /// Before the first step.
@@ -70,6 +72,9 @@ pub struct Finished {
     pub seconds_per_step: f64,
     /// The greatest difference between replicas before they were made equal; 0 if they were.
     pub replicas_apart: f32,
+    /// How many steps began with 0, 1, … clocks of others missing, where there are others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps_by_clocks_behind: Option<Lags>,
     /// What workers put on wires, in bytes, where there are any: all of them, or the one of this
     /// process.
     pub sent_bytes: Option<u64>,

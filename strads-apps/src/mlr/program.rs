@@ -13,6 +13,7 @@ use serde::Serialize;
 use strads::cluster::{Passport, Remote};
 use strads::record::Traffic;
 use strads::{Moved, Plan, Program, Round, Shares};
+use strads_common::lags::Lags;
 
 use super::checkpoint::State;
 use super::learner::{Learner, Learnt, Wanted};
@@ -35,6 +36,8 @@ pub struct Learning {
     met: Met,
     /// What each of them has sent.
     sent: BTreeMap<usize, Volume>,
+    /// How many clocks of others were missing when steps began, of all epochs and workers here.
+    lags: Lags,
     certificate: Option<Certificate>,
     kept: Option<State>,
     left: Option<Left>,
@@ -122,6 +125,7 @@ impl Learning {
             looked_at: 0,
             met: Met::default(),
             sent: BTreeMap::new(),
+            lags: Lags::default(),
             certificate: None,
             kept: None,
             left: None,
@@ -159,6 +163,11 @@ impl Learning {
                 bytes,
             })
         })
+    }
+
+    /// How many clocks of others were missing when steps began.
+    pub fn lags(&self) -> &Lags {
+        &self.lags
     }
 
     /// Examples learnt from so far.
@@ -239,6 +248,7 @@ impl Learning {
             Share::Together => {}
             Share::Learnt(learnt) => {
                 self.sent.insert(worker, learnt.met.volume);
+                self.lags += &learnt.met.lags;
                 self.met += learnt.met;
                 self.kept = self.kept.take().or(learnt.state);
                 if let Some((kept, own)) = self.kept.as_mut().zip(learnt.duals) {

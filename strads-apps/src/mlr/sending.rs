@@ -7,6 +7,7 @@ use bosen::factors::{Block, Factors, Named, Rows, form, rebuild};
 use bosen::topology::cost::{Choice, Form, Route};
 use bytes::Bytes;
 use strads_common::ids::{Clock, WorkerId};
+use strads_common::lags::Lags;
 
 use super::replica::Replica;
 use crate::failure::Failure;
@@ -59,8 +60,8 @@ pub trait Exchange: Send {
     /// Done; whoever is dropped without this is lost to the others, and they are told.
     fn leave(self: Box<Self>);
 
-    /// How many clocks of others are missing in what the step has begun with, at most.
-    fn behind(&self) -> u64;
+    /// How many clocks of others were missing, at most, in what steps have begun with so far.
+    fn lags(&self) -> Lags;
 
     /// What has been sent so far.
     fn volume(&self) -> Volume;
@@ -261,9 +262,8 @@ impl<H: Wire + Send> Exchange for Broadcast<H> {
         self.home.leave();
     }
 
-    fn behind(&self) -> u64 {
-        self.home
-            .with(|peer| peer.now_in().0.saturating_sub(peer.floor().0))
+    fn lags(&self) -> Lags {
+        self.home.with(|peer| peer.staleness().clone())
     }
 
     fn volume(&self) -> Volume {

@@ -13,6 +13,7 @@ use bosen::tcp::{Server, ServerOptions, Timing, Worker, WorkerOptions};
 use bosen::topology::cost::Choice;
 use strads_common::auth::Secret;
 use strads_common::ids::{ShardId, TableId, WorkerId};
+use strads_common::lags::Lags;
 
 use super::replica::{Replica, add};
 use super::schedule::Schedule;
@@ -44,8 +45,6 @@ pub struct Tables {
     /// This worker's share of λ; nothing if the penalty is not in gradients.
     penalty: f32,
     schedule: Arc<Schedule>,
-    /// Clocks that others may be behind.
-    staleness: u64,
     volume: u64,
 }
 
@@ -89,7 +88,6 @@ impl Tables {
                 false => (terms.lambda / terms.workers as f64) as f32,
             },
             schedule,
-            staleness: terms.staleness,
             volume: 0,
         })
     }
@@ -155,8 +153,8 @@ impl Exchange for Tables {
     /// A worker of the store leaves when it is dropped.
     fn leave(self: Box<Self>) {}
 
-    fn behind(&self) -> u64 {
-        self.staleness
+    fn lags(&self) -> Lags {
+        self.worker.staleness(WEIGHTS)
     }
 
     fn volume(&self) -> Volume {

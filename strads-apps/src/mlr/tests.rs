@@ -123,6 +123,29 @@ fn stale_replicas_meet_in_the_end() {
     }
 }
 
+/// Every step of every worker begins with a read that is counted: with bulk synchronous ones nothing
+/// is ever missing, with staleness never more than it allows; who is alone has nobody to be behind.
+#[test]
+fn steps_are_counted_by_how_far_they_are_behind() {
+    let place = place(1.0);
+    for topology in ["mesh", "halton", "server"] {
+        for staleness in [0, 2] {
+            let options = format!("--solver sgd --workers 3 --topology {topology}");
+            let options = format!("{options} --staleness {staleness}");
+            let (_, finished) = trained(place.path(), &options);
+            let lags = finished.steps_by_clocks_behind.unwrap();
+            assert_eq!(lags.reads(), 3 * finished.steps as u64, "{options}");
+            assert!(lags.counts().len() <= 1 + staleness, "{options}: {lags:?}");
+            assert!(
+                lags.counts()[0] > 0,
+                "{options}: the first step misses nothing"
+            );
+        }
+    }
+    let alone = trained(place.path(), "").1;
+    assert_eq!(alone.steps_by_clocks_behind, None);
+}
+
 #[test]
 fn threads_and_repetition_leave_the_bits_alone() {
     let place = place(1.0);

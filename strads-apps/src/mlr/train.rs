@@ -79,6 +79,7 @@ pub fn train(args: &Args) -> Result<(Model, Finished), Failure> {
         steps,
         seconds_per_step: seconds_train / steps.max(1) as f64,
         replicas_apart: left.apart,
+        steps_by_clocks_behind: training.is_shared().then(|| program.lags().clone()),
         sent_bytes: left.sent_bytes,
         certificate: program.certificate(),
     };
@@ -162,6 +163,11 @@ impl<'a> Training<'a> {
         self.terms.batches().steps(start, end).count()
     }
 
+    /// Whether there are others to be behind.
+    fn is_shared(&self) -> bool {
+        self.terms.workers > 1
+    }
+
     fn is_cluster(&self) -> bool {
         self.place.as_ref().is_some_and(Place::is_cluster)
     }
@@ -238,6 +244,9 @@ impl<'a> Training<'a> {
         })?;
         for traffic in program.traffic() {
             record.carried(traffic);
+        }
+        if self.is_shared() {
+            record.lags += program.lags();
         }
         console.ran(record);
         if let Some(failure) = failed {
@@ -326,8 +335,7 @@ impl<'a> Teller<'a> {
                 epoch,
                 updates: program.looked_at(),
                 loss,
-                clocks_behind: (self.terms.staleness > 0)
-                    .then(|| met.behind as f64 / met.steps.max(1) as f64),
+                clocks_behind: (self.terms.staleness > 0).then(|| met.lags.mean()),
                 bytes_factors: some(met.volume.factors),
                 bytes_sparse: some(met.volume.sparse),
                 bytes_full: some(met.volume.full),

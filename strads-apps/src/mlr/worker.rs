@@ -4,6 +4,7 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 
 use bosen::factors::Factors;
+use strads_common::lags::Lags;
 
 use super::batches::{Batches, Step};
 use super::checkpoint::State;
@@ -46,8 +47,8 @@ pub struct Met {
     pub examples: u64,
     /// Steps.
     pub steps: u64,
-    /// Over these, the summed number of others' clocks that were missing.
-    pub behind: u64,
+    /// How many clocks of others were missing when they began.
+    pub lags: Lags,
     /// What it has sent since training began.
     pub volume: Volume,
     /// sdca: what its examples are to the bound.
@@ -59,7 +60,7 @@ impl AddAssign for Met {
         self.loss += other.loss;
         self.examples += other.examples;
         self.steps += other.steps;
-        self.behind += other.behind;
+        self.lags += &other.lags;
         self.volume += other.volume;
         self.bound = match (self.bound, other.bound) {
             (Some(own), Some(other)) => Some(Bound {
@@ -130,11 +131,10 @@ impl Worker {
     /// Learns from all of its examples once.
     pub fn learn(&mut self, epoch: u64) -> Result<Met, Failure> {
         let order = self.batches.order(self.me, epoch);
-        let mut met = Met::default();
+        let (mut met, before) = (Met::default(), self.exchange.lags());
         for number in self.schedule.of_epoch(epoch) {
             let (step, choice) = self.schedule.step(number);
             self.exchange.begin(&mut self.replica, number)?;
-            met.behind += self.exchange.behind();
             met.steps += 1;
             let own = step.of(&order);
             let blocks = own.len().div_ceil(PART);
@@ -150,6 +150,7 @@ impl Worker {
             met.examples += own.len() as u64;
         }
         met.volume = self.exchange.volume();
+        met.lags = self.exchange.lags().since(&before);
         if self.duals.is_some() {
             met.bound = Some(self.bound(epoch)?);
         }

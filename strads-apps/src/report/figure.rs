@@ -12,6 +12,9 @@ use super::scale::Scale;
 /// The sides of a drawing, in its own units.
 pub const SIDE: f64 = 1000.0;
 
+/// How many bars a drawing has at most.
+pub const BARS: usize = 64;
+
 /// What is around a drawing.
 pub struct Figure {
     /// What is shown.
@@ -96,6 +99,30 @@ impl Figure {
 pub fn ticks(scale: &Scale, count: usize) -> Vec<(f64, String)> {
     let placed = |(value, text)| Some((scale.place(value)?, text));
     scale.ticks(count).into_iter().filter_map(placed).collect()
+}
+
+/// A bar for each of `heights`, from 0 to 1.
+pub fn bars(heights: &[f64]) -> String {
+    let width = SIDE / heights.len() as f64;
+    let mut drawing = "<path class=\"cell bar\" d=\"".to_owned();
+    for (bar, height) in heights.iter().enumerate() {
+        let (x, top) = ((bar as f64 + 0.12) * width, SIDE * (1.0 - height));
+        let wide = 0.76 * width;
+        let _ = write!(drawing, "M{x:.1} {top:.1}h{wide:.1}V{SIDE}h-{wide:.1}z");
+    }
+    drawing + "\"/>"
+}
+
+/// What some of `bars` bars stand for, by their places: `each` numbers, counted from 0.
+pub fn names(bars: usize, each: usize) -> Vec<(f64, String)> {
+    let name = |bar: usize| {
+        let middle = (bar as f64 + 0.5) / bars as f64;
+        (middle, (bar * each).to_string())
+    };
+    (0..bars)
+        .step_by(bars.div_ceil(8).max(1))
+        .map(name)
+        .collect()
 }
 
 /// `text` as HTML shows it.

@@ -6,11 +6,9 @@ use std::fmt::Write;
 use strads::Record;
 use strads::record::Traffic;
 
-use super::figure::{Figure, SIDE, escape, ticks};
+use super::figure::{BARS, Figure, SIDE, bars, escape, names, ticks};
 use super::scale::{Scale, quantity, time_unit};
 
-/// How many bars there are at most; more workers share them.
-const BARS: usize = 64;
 /// How many links are shown, the busiest ones.
 const LINKS: usize = 40;
 /// How many kinds have a colour of their own.
@@ -28,42 +26,24 @@ pub fn work(record: &Record) -> Option<Figure> {
     }
     let mean = total / seconds.len() as f64;
     let group = seconds.len().div_ceil(BARS);
-    let bars: Vec<f64> = seconds
+    let means = seconds
         .chunks(group)
-        .map(|workers| workers.iter().sum::<f64>() / workers.len() as f64)
-        .collect();
+        .map(|workers| workers.iter().sum::<f64>() / workers.len() as f64);
     let (unit, factor) = time_unit(most);
     let up = Scale::from_zero(most * factor);
-    let height = |seconds: f64| SIDE * up.place(seconds * factor).unwrap_or(0.0);
-    let width = SIDE / bars.len() as f64;
-    let mut drawing = "<path class=\"cell bar\" d=\"".to_owned();
-    for (bar, &seconds) in bars.iter().enumerate() {
-        let (x, tall) = ((bar as f64 + 0.12) * width, height(seconds));
-        let wide = 0.76 * width;
-        let _ = write!(
-            drawing,
-            "M{x:.1} {:.1}h{wide:.1}V{SIDE}h-{wide:.1}z",
-            SIDE - tall
-        );
-    }
-    let level = SIDE - height(mean);
-    let _ = write!(
-        drawing,
-        "\"/><path class=\"level\" d=\"M0 {level:.1}h{SIDE}\"/>"
+    let height = |seconds: f64| up.place(seconds * factor).unwrap_or(0.0);
+    let heights: Vec<f64> = means.map(height).collect();
+    let level = SIDE * (1.0 - height(mean));
+    let drawing = format!(
+        "{}<path class=\"level\" d=\"M0 {level:.1}h{SIDE}\"/>",
+        bars(&heights)
     );
-    let every = bars.len().div_ceil(8);
-    let name = |bar: usize| {
-        (
-            (bar as f64 + 0.5) / bars.len() as f64,
-            (bar * group).to_string(),
-        )
-    };
     Some(Figure {
         title: "Load by worker".to_owned(),
         up: format!("{unit} of computing"),
         along: "worker".to_owned(),
         left: ticks(&up, 4),
-        below: (0..bars.len()).step_by(every).map(name).collect(),
+        below: names(heights.len(), group),
         legend: vec![("dashed".to_owned(), "mean".to_owned())],
         note: format!(
             "The busiest worker computed {:.2} times as long as the mean one; planned costs were \

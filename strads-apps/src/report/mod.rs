@@ -12,6 +12,7 @@ mod measures;
 pub mod page;
 mod scale;
 mod schedule;
+mod staleness;
 mod stretches;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use super::figure::{Figure, SIDE, escape, ticks};
 use super::lines::{Lines, Series, Up};
 use super::scale::{Scale, quantity, time_unit};
 use super::stretches::{Stretch, stretches};
-use super::{Report, load, measures, schedule};
+use super::{Report, load, measures, schedule, staleness};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -319,7 +319,9 @@ fn balance(record: &Record, stretches: &[Stretch]) -> String {
         note: String::new(),
     };
     let imbalance = (record.workers > 1).then(|| lines.figure()).flatten();
-    work + &imbalance.map_or(String::new(), |figure| figure.html(false))
+    let reads = staleness::reads(record);
+    let beside = [imbalance, reads].into_iter().flatten();
+    work + &beside.map(|figure| figure.html(false)).collect::<String>()
 }
 
 /// Result, data, options and environment.

@@ -111,6 +111,24 @@ fn stale_entries_and_links_are_drawn_where_there_are_any() {
     assert!(!page.contains("Bytes by link") && !page.contains("Imbalance"));
 }
 
+/// A bar for each lag that reads had, of which there may be many; no figure where nothing is read.
+#[test]
+fn staleness_is_drawn_where_parameters_are_read() {
+    let title = "Reads by clocks behind";
+    let bars = |lags: &[u64]| {
+        let mut record = record(3, 2);
+        record.lags = lags.iter().copied().collect();
+        let page = written(record);
+        let figure = page.split_once(title).map(|(_, rest)| rest.to_owned())?;
+        let drawing = figure.split_once("cell bar").unwrap().1;
+        Some(drawing.split_once("\"/>").unwrap().0.matches('z').count())
+    };
+    assert_eq!(bars(&[]), None);
+    assert_eq!(bars(&[7]), Some(1));
+    assert_eq!(bars(&[700, 0, 20]), Some(3));
+    assert!((33..=64).contains(&bars(&[1; 5000]).unwrap()));
+}
+
 /// However long the run and however many the workers, the page is of a bounded size and has all
 /// its parts; nothing that a user typed is taken for HTML.
 #[test]

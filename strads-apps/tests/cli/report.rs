@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::runner::Place;
 
+/// Of a desk and of a telephone.
+const WIDTHS: [u32; 2] = [1280, 390];
+
 /// Runs in the report: looks at what is drawn, and tells the page around it.
 const LOOK: &str = r#"<script>
 addEventListener("load", () => setTimeout(() => {
@@ -115,6 +118,8 @@ fn reports_are_drawn_whole_at_every_width() {
         "gen lasso --rows 80 --columns 300 --support 8 --out x.svm",
         "gen lda --documents 30 --words 60 --topics 3 --length 20 --out docword.bow",
         "gen mf --users 120 --items 100 --ratings 2400 --out ratings.txt",
+        "gen mlr --rows 200 --columns 20 --classes 3 --out classes.npz",
+        "mlr classes.npz --workers 3 --solver sgd --staleness 2 --epochs 4 --report mlr.html",
         "lasso x.svm --path 20 --report lasso.html",
         "mf ratings.txt --rank 4 --test-fraction 0.1 --report mf.html",
         "lda docword.bow --topics 3 --sweeps 3 --every 1 --workers 1 --report short.html",
@@ -128,7 +133,7 @@ fn reports_are_drawn_whole_at_every_width() {
         ("short.html", "Log-likelihood"),
         ("long.html", "Log-likelihood"),
     ] {
-        for width in [1280, 390] {
+        for width in WIDTHS {
             let found = look(&browser, &place, report, width, false);
             assert_eq!(
                 found["faults"],
@@ -145,6 +150,12 @@ fn reports_are_drawn_whole_at_every_width() {
             assert!(cells("Who was busy when") >= 3, "{report}");
             assert!(cells("Load by worker") >= 1, "{report}");
         }
+    }
+    for width in WIDTHS {
+        let found = look(&browser, &place, "mlr.html", width, false);
+        assert_eq!(found["faults"], serde_json::json!([]), "mlr at {width}");
+        let bars = &figure(&found, "Reads by clocks behind")["cells"];
+        assert!((1..=3).contains(&bars.as_u64().unwrap()), "{bars}");
     }
     // Ten blocks change hands 30,000 times; what is drawn of it fits a screen.
     let long = look(&browser, &place, "long.html", 1280, false);
