@@ -85,3 +85,44 @@ fn note(waiting: &mut BTreeSet<WorkerId>, neighbour: WorkerId, link: &Link) {
         false => waiting.insert(neighbour),
     };
 }
+
+#[cfg(test)]
+mod tests {
+    //! Those that wait are those whose links are not empty, whatever happens to them; each has its
+    //! turn.
+    use super::*;
+    use crate::broadcast::Message;
+    use proptest::prelude::*;
+
+    fn neighbours(bits: u8) -> BTreeSet<WorkerId> {
+        let ids = (0..8).filter(|id| bits >> id & 1 == 1);
+        ids.map(WorkerId).collect()
+    }
+
+    fn not_empty(links: &Links) -> Vec<WorkerId> {
+        let waiting = links.iter().filter(|(_, link)| !link.is_empty());
+        waiting.map(|(neighbour, _)| neighbour).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn who_waits_is_known(acts in prop::collection::vec((0u8..5, any::<u8>()), 0..60)) {
+            let mut links = Links::new(neighbours(0b1011_0111), Duration::ZERO);
+            links.with_each(|link| link.state = State::Up);
+            for (act, bits) in acts {
+                let neighbour = WorkerId(u32::from(bits % 8));
+                match act {
+                    0 => { links.with(neighbour, |link| link.push_control(Message::Goodbye)); }
+                    1 => { links.with(neighbour, |link| link.next(0)); }
+                    2 => { links.with(neighbour, Link::clear); }
+                    3 => links.with_each(|link| link.push_control(Message::Goodbye)),
+                    _ => links.retain(neighbours(bits), Duration::ZERO),
+                }
+                let waiting: Vec<WorkerId> = links.waiting().collect();
+                prop_assert_eq!(&waiting, &not_empty(&links));
+                let behind = waiting.iter().find(|other| **other > neighbour);
+                prop_assert_eq!(links.next_waiting(neighbour), behind.or(waiting.first()).copied());
+            }
+        }
+    }
+}

@@ -473,15 +473,13 @@ impl Peer {
         self.listeners = topology.out(self.view.members(), me);
         let neighbours = topology.neighbours(self.view.members(), me);
         self.links.retain(neighbours, now + patience);
-        let is_down = |link: &Link| matches!(link.state, State::Down { .. });
-        let resumed = |(neighbour, link): &(WorkerId, &Link)| {
-            is_down(link) && self.connected.contains(neighbour)
+        let is_back = |(neighbour, link): &(WorkerId, &Link)| {
+            matches!(link.state, State::Down { .. }) && self.connected.contains(neighbour)
         };
-        let resumed = self.links.iter().filter(resumed);
-        let resumed: Vec<WorkerId> = resumed.map(|(neighbour, _)| neighbour).collect();
-        for neighbour in resumed {
-            self.resume(neighbour);
-        }
+        let back = self.links.iter().filter(is_back);
+        let back: Vec<WorkerId> = back.map(|(neighbour, _)| neighbour).collect();
+        back.into_iter()
+            .for_each(|neighbour| self.resume(neighbour));
     }
 
     /// Sends all that is kept to all to whom this peer sends now.
