@@ -45,7 +45,7 @@ pub enum Error {
         reason: String,
     },
     /// Nodes of a cluster cannot be had.
-    #[error("node {node}: {reason}{}", neither(others))]
+    #[error("node {node}: {reason}{}", either(others))]
     Unreachable {
         /// The first of them, as its members are named.
         node: String,
@@ -63,10 +63,10 @@ pub enum Error {
 }
 
 /// The nodes that cannot be had either.
-fn neither(others: &[String]) -> String {
+fn either(others: &[String]) -> String {
     match others {
         [] => String::new(),
-        others => format!("\nneither can be reached: {}", others.join(", ")),
+        others => format!("\n{} cannot be reached either", others.join(", ")),
     }
 }
 
