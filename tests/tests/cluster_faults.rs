@@ -152,6 +152,7 @@ fn the_others_go_on(job: &Job, what: &str, strike: impl FnOnce(&Hosts)) {
     // ssh behind a cut link ends by itself; whatever else runs there the host has ended.
     hosts.nothing_is_left_of("strads");
     (1..=HOSTS).for_each(|host| hosts.mend(host));
+    hosts.nothing_is_left_after(struck.elapsed());
     undisturbed(&hosts);
 }
 
