@@ -19,6 +19,7 @@
 //! Peers live on sockets ([`tcp`]), in one process ([`room`]) or in virtual time ([`sim`]).
 
 mod link;
+mod links;
 mod peer;
 mod ring;
 pub mod room;

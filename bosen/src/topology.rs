@@ -1,9 +1,10 @@
 //! Who talks to whom when workers broadcast without a server, and by which way an update travels.
 //!
-//! A topology is a value. With the members of a job it gives a [`Graph`] of links, and for each
+//! A topology is a value. With the members of a job it gives each of them its links, and for each
 //! origin a tree over these links: [`Topology::onward`] names the members to whom one passes an
 //! update on. Every member is reached over the tree, once; definitions and proofs are in
-//! `docs/src/topology.md`. When a member is gone, the graph is that of the remaining ones.
+//! `docs/src/topology.md`. When a member is gone, links are those of the remaining ones. The
+//! [`Graph`] has the links of all, to be looked at; a member needs its own only.
 //!
 //! Which topology and which form of update move the fewest bytes is [`cost`]'s to say.
 
@@ -13,6 +14,7 @@ mod halton;
 
 pub use graph::Graph;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use strads_common::ids::WorkerId;
 
@@ -34,7 +36,31 @@ impl Topology {
 
     /// The links between `members`, which ascend.
     pub fn graph(self, members: &[WorkerId]) -> Graph {
-        Graph::circulant(members, &self.distances(members.len()))
+        Graph::new(members, |member| self.out(members, member))
+    }
+
+    /// To whom `me` may send, ascending.
+    ///
+    /// # Panics
+    /// Unless it is one of `members`, which ascend.
+    pub fn out(self, members: &[WorkerId], me: WorkerId) -> BTreeSet<WorkerId> {
+        let (count, own) = (members.len(), place(members, me));
+        let ahead = self.distances(count).into_iter();
+        ahead
+            .map(|distance| members[(own + distance) % count])
+            .collect()
+    }
+
+    /// With whom `me` shares a link in either direction, ascending.
+    ///
+    /// # Panics
+    /// Unless it is one of `members`, which ascend.
+    pub fn neighbours(self, members: &[WorkerId], me: WorkerId) -> BTreeSet<WorkerId> {
+        let (count, own) = (members.len(), place(members, me));
+        let behind = self.distances(count).into_iter();
+        let mut neighbours = self.out(members, me);
+        neighbours.extend(behind.map(|distance| members[(own + count - distance) % count]));
+        neighbours
     }
 
     /// To whom `me` passes on what began at `origin`.
@@ -42,12 +68,8 @@ impl Topology {
     /// # Panics
     /// Unless both are among `members`, which ascend.
     pub fn onward(self, members: &[WorkerId], origin: WorkerId, me: WorkerId) -> Vec<WorkerId> {
-        let (count, place) = (members.len(), |worker: WorkerId| {
-            members
-                .binary_search(&worker)
-                .expect("messages travel between members")
-        });
-        let (start, own) = (place(origin), place(me));
+        let count = members.len();
+        let (start, own) = (place(members, origin), place(members, me));
         let distance = (own + count - start) % count;
         let further = match self {
             Topology::Mesh if distance == 0 => (1..count).collect(),
@@ -72,6 +94,13 @@ impl Topology {
             Topology::Ring => (1..count).take(1).collect(),
         }
     }
+}
+
+/// The place of `worker` in the round.
+fn place(members: &[WorkerId], worker: WorkerId) -> usize {
+    members
+        .binary_search(&worker)
+        .expect("links and messages are between members")
 }
 
 impl fmt::Display for Topology {
@@ -114,6 +143,19 @@ mod tests {
             assert!(ring.is_strongly_connected() && mesh.is_strongly_connected());
             assert_eq!(ring.diameter(), count as usize - 1);
             assert!(mesh.diameter() <= 1);
+        }
+    }
+
+    #[test]
+    fn a_members_links_are_those_that_the_graph_has() {
+        for count in [1, 2, 3, 7, 32, 100] {
+            let members = members(count);
+            for topology in Topology::ALL {
+                let graph = topology.graph(&members);
+                for &me in &members {
+                    assert_eq!(topology.neighbours(&members, me), graph.neighbours(me));
+                }
+            }
         }
     }
 

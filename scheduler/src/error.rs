@@ -44,13 +44,15 @@ pub enum Error {
         /// Why one thinks so.
         reason: String,
     },
-    /// A node of a cluster cannot be had.
-    #[error("node {node}: {reason}")]
+    /// Nodes of a cluster cannot be had.
+    #[error("node {node}: {reason}{}", either(others))]
     Unreachable {
-        /// The node, as its members are named.
+        /// The first of them, as its members are named.
         node: String,
         /// Why, and what to do.
         reason: String,
+        /// The other ones.
+        others: Vec<String>,
     },
     /// The program has no passport.
     #[error("this program runs in one process only: it does not say how its tasks travel")]
@@ -58,6 +60,14 @@ pub enum Error {
     /// There are no shards, hence no workers.
     #[error("a run needs at least one shard: there is one worker a shard")]
     NoWorkers,
+}
+
+/// The nodes that cannot be had either.
+fn either(others: &[String]) -> String {
+    match others {
+        [] => String::new(),
+        others => format!("\n{} cannot be reached either", others.join(", ")),
+    }
 }
 
 /// What a caught panic says.

@@ -183,11 +183,21 @@ impl Hosts {
         self.nothing_is_left_of("");
     }
 
+    /// The same where links were `away` and are back: the two ends of ssh hear of each other when TCP
+    /// tries again, which it does after waiting as long as it has waited in all.
+    pub fn nothing_is_left_after(&self, away: Duration) {
+        self.nothing_is_left_within("", away + ENDINGS);
+    }
+
     /// The same of processes whose command line has `word` in it: ssh's own, behind a cut link, know
     /// of nothing and end when ssh is set to.
     pub fn nothing_is_left_of(&self, word: &str) {
+        self.nothing_is_left_within(word, ENDINGS);
+    }
+
+    fn nothing_is_left_within(&self, word: &str, time: Duration) {
         let mut left = Vec::new();
-        let late = Instant::now() + ENDINGS;
+        let late = Instant::now() + time;
         while Instant::now() < late {
             let here = pids(&self.front()).into_iter();
             let there = (1..=self.count).flat_map(|host| self.processes(host));

@@ -151,7 +151,8 @@ fn the_others_go_on(job: &Job, what: &str, strike: impl FnOnce(&Hosts)) {
     assert!(ended.stderr.contains("node03 is lost"), "{ended:?}");
     // ssh behind a cut link ends by itself; whatever else runs there the host has ended.
     hosts.nothing_is_left_of("strads");
-    (3..=HOSTS).for_each(|host| hosts.mend(host));
+    (1..=HOSTS).for_each(|host| hosts.mend(host));
+    hosts.nothing_is_left_after(struck.elapsed());
     undisturbed(&hosts);
 }
 
@@ -167,12 +168,25 @@ fn the_process_that_watches_a_node_is_killed() {
     });
 }
 
+#[test]
+fn a_link_is_cut() {
+    the_others_go_on(&LDA, "a link is cut", |hosts| hosts.cut(3));
+}
+
 /// Of two hosts at once.
 #[test]
 fn links_are_cut() {
     the_others_go_on(&MF, "two links are cut", |hosts| {
         hosts.cut(3);
         hosts.cut(4);
+    });
+}
+
+/// Of all hosts but one: no host is missed for longer because others are.
+#[test]
+fn all_links_but_one_are_cut() {
+    the_others_go_on(&MF, "three links are cut", |hosts| {
+        (2..=HOSTS).for_each(|host| hosts.cut(host));
     });
 }
 

@@ -7,6 +7,7 @@
 //! acknowledgements.
 
 use super::link::{Link, State};
+use super::links::Links;
 use super::ring::Ring;
 use super::stream::{NEVER, Stream};
 use super::view::{Report, View};
@@ -14,8 +15,7 @@ use super::{Chunk, Message, Piece, Update};
 use crate::consistency::Consistency;
 use crate::topology::Topology;
 use bytes::Bytes;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use strads_common::ids::{Clock, WorkerId};
 use strads_common::lags::Lags;
@@ -96,9 +96,9 @@ pub enum Failure {
 pub struct Peer {
     setting: Setting,
     view: View,
-    /// To whom it sends what is flooded. The graph itself has the links of everybody.
+    /// To whom it sends what is flooded.
     listeners: BTreeSet<WorkerId>,
-    links: BTreeMap<WorkerId, Link>,
+    links: Links,
     /// To whom there are connections; some may call before this peer knows why.
     connected: BTreeSet<WorkerId>,
     /// By origin.
@@ -118,14 +118,18 @@ pub struct Peer {
 impl Peer {
     /// A peer without connections.
     pub fn new(setting: Setting, now: Duration) -> Peer {
-        let Setting { me, workers, .. } = setting;
+        let Setting {
+            me,
+            workers,
+            topology,
+            ..
+        } = setting;
         let view = View::new(me, workers);
-        let graph = setting.topology.graph(view.members());
-        let link = |neighbour| (neighbour, Link::new(now + setting.join));
+        let neighbours = topology.neighbours(view.members(), me);
         Peer {
-            links: graph.neighbours(me).into_iter().map(link).collect(),
+            links: Links::new(neighbours, now + setting.join),
             connected: BTreeSet::new(),
-            listeners: graph.out(me),
+            listeners: topology.out(view.members(), me),
             view,
             streams: (0..workers)
                 .map(|origin| Stream::new(WorkerId(origin)))
@@ -177,9 +181,8 @@ impl Peer {
 
     /// This worker is done: it says so to its neighbours when all else has been said.
     pub fn leave(&mut self) {
-        for link in self.links.values_mut() {
-            link.push_control(Message::Goodbye);
-        }
+        self.links
+            .with_each(|link| link.push_control(Message::Goodbye));
     }
 
     /// The clock that this worker is in.
@@ -225,7 +228,7 @@ impl Peer {
 
     /// To whom there ought to be a connection.
     pub fn neighbours(&self) -> impl Iterator<Item = WorkerId> + '_ {
-        self.links.keys().copied()
+        self.links.iter().map(|(neighbour, _)| neighbour)
     }
 
     /// Why it cannot go on.
@@ -233,24 +236,19 @@ impl Peer {
         self.failure
     }
 
-    /// Whether there is something to be said to `neighbour`.
-    pub fn has_message(&self, neighbour: WorkerId) -> bool {
-        self.links
-            .get(&neighbour)
-            .is_some_and(|link| !link.is_empty())
+    /// To whom there is something to be said, ascending.
+    pub fn waiting(&self) -> impl Iterator<Item = WorkerId> + '_ {
+        self.links.waiting()
     }
 
-    /// The next neighbour behind `last`, counted round, to whom there is something to say.
+    /// The next neighbour behind `last`, counted round, to whom there is something to be said.
     pub fn next_listener(&self, last: WorkerId) -> Option<WorkerId> {
-        let behind = self.links.range((Bound::Excluded(last), Bound::Unbounded));
-        let round = behind.chain(self.links.range(..=last));
-        let mut waiting = round.filter(|(_, link)| !link.is_empty());
-        waiting.next().map(|(neighbour, _)| *neighbour)
+        self.links.next_waiting(last)
     }
 
     /// The next message for `neighbour`, to be sent at once; pieces are merged up to `most_bytes`.
     pub fn next_message(&mut self, neighbour: WorkerId, most_bytes: usize) -> Option<Message> {
-        self.links.get_mut(&neighbour)?.next(most_bytes)
+        self.links.with(neighbour, |link| link.next(most_bytes))?
     }
 
     /// Lets something happen.
@@ -262,13 +260,13 @@ impl Peer {
             }
             Event::Disconnected(neighbour) => {
                 self.connected.remove(&neighbour);
-                if let Some(link) = self.links.get_mut(&neighbour)
-                    && link.state == State::Up
-                {
-                    let until = now + self.setting.patience;
-                    link.state = State::Down { until };
-                    link.clear();
-                }
+                let until = now + self.setting.patience;
+                self.links.with(neighbour, |link| {
+                    if link.state == State::Up {
+                        link.state = State::Down { until };
+                        link.clear();
+                    }
+                });
             }
             Event::Received { from, message } => {
                 // Whoever is lost is not listened to: what it said is settled by the others.
@@ -281,7 +279,7 @@ impl Peer {
                 let overdue =
                     |link: &Link| matches!(link.state, State::Down { until } if now >= until);
                 let gone = self.links.iter().filter(|(_, link)| overdue(link));
-                let gone: Vec<WorkerId> = gone.map(|(neighbour, _)| *neighbour).collect();
+                let gone: Vec<WorkerId> = gone.map(|(neighbour, _)| neighbour).collect();
                 self.lose(gone, now);
             }
         }
@@ -289,34 +287,27 @@ impl Peer {
 
     /// A new connection carries all that its other end may lack.
     fn resume(&mut self, neighbour: WorkerId) {
-        let Some(link) = self.links.get_mut(&neighbour) else {
+        if self.links.state(neighbour).is_none() {
             return;
-        };
-        link.clear();
-        link.state = State::Up;
-        for report in self.view.reports() {
-            link.push_control(Message::View(report.clone()));
         }
-        if Some(neighbour) == self.next_in_ring() {
-            let link = self.links.get_mut(&neighbour).expect("it is linked");
-            self.ring
-                .sent()
-                .for_each(|chunk| link.push_chunk(chunk.clone()));
-        }
-        let kept: Vec<Piece> = self
-            .streams
-            .iter()
-            .flat_map(Stream::kept)
+        let kept = self.streams.iter().flat_map(Stream::kept);
+        let lacking: Vec<Piece> = kept
+            .filter(|piece| self.route(piece).contains(&neighbour))
             .cloned()
             .collect();
-        for piece in kept {
-            if self.route(&piece).contains(&neighbour) {
-                self.links
-                    .get_mut(&neighbour)
-                    .expect("it is linked")
-                    .push(piece);
+        let is_next = Some(neighbour) == self.next_in_ring();
+        self.links.with(neighbour, |link| {
+            link.clear();
+            link.state = State::Up;
+            for report in self.view.reports() {
+                link.push_control(Message::View(report.clone()));
             }
-        }
+            if is_next {
+                let sent = self.ring.sent();
+                sent.for_each(|chunk| link.push_chunk(chunk.clone()));
+            }
+            lacking.into_iter().for_each(|piece| link.push(piece));
+        });
     }
 
     fn receive(&mut self, from: WorkerId, message: Message, now: Duration) {
@@ -335,10 +326,10 @@ impl Peer {
                 }
             }
             Message::Goodbye => {
-                if let Some(link) = self.links.get_mut(&from) {
+                self.links.with(from, |link| {
                     link.state = State::Done;
                     link.clear();
-                }
+                });
             }
         }
     }
@@ -352,9 +343,7 @@ impl Peer {
         }
         let after = stream.reached();
         for to in self.route(&piece) {
-            if let Some(link) = self.links.get_mut(&to) {
-                link.push(piece.clone());
-            }
+            self.links.with(to, |link| link.push(piece.clone()));
         }
         if after != before {
             self.advanced(piece.origin, before);
@@ -427,10 +416,8 @@ impl Peer {
     }
 
     fn pass_on(&mut self, chunk: Chunk) {
-        if let Some(next) = self.next_in_ring()
-            && let Some(link) = self.links.get_mut(&next)
-        {
-            link.push_chunk(chunk);
+        if let Some(next) = self.next_in_ring() {
+            self.links.with(next, |link| link.push_chunk(chunk));
         }
     }
 
@@ -491,25 +478,21 @@ impl Peer {
 
     /// Makes the links those of the members that are left.
     fn relink(&mut self, now: Duration) {
-        let graph = self.setting.topology.graph(self.view.members());
-        let neighbours = graph.neighbours(self.setting.me);
-        self.listeners = graph.out(self.setting.me);
-        self.links.retain(|worker, _| neighbours.contains(worker));
-        for neighbour in neighbours {
-            let until = now + self.setting.patience;
-            self.links
-                .entry(neighbour)
-                .or_insert_with(|| Link::new(until));
-        }
-        let down: Vec<WorkerId> = self
-            .links
-            .iter()
-            .filter(|(neighbour, link)| {
-                matches!(link.state, State::Down { .. }) && self.connected.contains(neighbour)
-            })
-            .map(|(neighbour, _)| *neighbour)
-            .collect();
-        down.into_iter()
+        let Setting {
+            me,
+            topology,
+            patience,
+            ..
+        } = self.setting;
+        self.listeners = topology.out(self.view.members(), me);
+        let neighbours = topology.neighbours(self.view.members(), me);
+        self.links.retain(neighbours, now + patience);
+        let is_back = |(neighbour, link): &(WorkerId, &Link)| {
+            matches!(link.state, State::Down { .. }) && self.connected.contains(neighbour)
+        };
+        let back = self.links.iter().filter(is_back);
+        let back: Vec<WorkerId> = back.map(|(neighbour, _)| neighbour).collect();
+        back.into_iter()
             .for_each(|neighbour| self.resume(neighbour));
     }
 
@@ -522,15 +505,15 @@ impl Peer {
             .cloned()
             .collect();
         for to in &self.listeners {
-            let link = self.links.get_mut(to).expect("a neighbour has a link");
-            kept.iter().for_each(|piece| link.push(piece.clone()));
+            self.links.with(*to, |link| {
+                kept.iter().for_each(|piece| link.push(piece.clone()));
+            });
         }
     }
 
     fn tell_all(&mut self, message: &Message) {
-        for link in self.links.values_mut() {
-            link.push_control(message.clone());
-        }
+        self.links
+            .with_each(|link| link.push_control(message.clone()));
     }
 
     /// When all members have said what they have of the lost ones, that is what counts.

@@ -1,6 +1,6 @@
 //! Peers of one process: messages are handed over where they are made, without sockets.
 
-use super::{Event, Failure, Home, MERGED_BYTES, Peer, Setting};
+use super::{Event, Failure, Home, MERGED_BYTES, Message, Peer, Setting};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -109,14 +109,11 @@ impl Inside {
         let mut moved = true;
         while std::mem::take(&mut moved) {
             for from in 0..self.peers.len() {
-                let neighbours: Vec<WorkerId> = self.peers[from].neighbours().collect();
-                for to in neighbours {
-                    while let Some(message) = self.peers[from].next_message(to, MERGED_BYTES) {
-                        let from = WorkerId(from as u32);
-                        let event = Event::Received { from, message };
-                        self.peers[to.index()].on_event(event, Duration::ZERO);
-                        moved = true;
-                    }
+                while let Some((to, message)) = next_message(&mut self.peers[from]) {
+                    let from = WorkerId(from as u32);
+                    let event = Event::Received { from, message };
+                    self.peers[to.index()].on_event(event, Duration::ZERO);
+                    moved = true;
                 }
             }
             moved |= self.link();
@@ -147,4 +144,10 @@ impl Inside {
         }
         !new.is_empty()
     }
+}
+
+/// What `peer` has to say next, and to whom.
+fn next_message(peer: &mut Peer) -> Option<(WorkerId, Message)> {
+    let to = peer.waiting().next()?;
+    Some((to, peer.next_message(to, MERGED_BYTES)?))
 }

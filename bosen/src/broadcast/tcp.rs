@@ -69,6 +69,8 @@ struct Desk {
 
 struct State {
     peer: Peer,
+    /// How many members there were when links last changed.
+    members: usize,
     connections: BTreeMap<WorkerId, Arc<Connection>>,
     dialled: BTreeMap<WorkerId, Arc<Notify>>,
 }
@@ -104,6 +106,7 @@ impl Node {
             started: Instant::now(),
             state: Mutex::new(State {
                 peer: Peer::new(setting, Duration::ZERO),
+                members: setting.workers as usize,
                 connections: BTreeMap::new(),
                 dialled: BTreeMap::new(),
             }),
@@ -198,9 +201,8 @@ impl Home for Node {
 impl State {
     /// Whether there is something to say to somebody who can be reached.
     fn has_messages(&self) -> bool {
-        self.connections
-            .keys()
-            .any(|neighbour| self.peer.has_message(*neighbour))
+        let mut waiting = self.peer.waiting();
+        waiting.any(|neighbour| self.connections.contains_key(&neighbour))
     }
 }
 
@@ -221,14 +223,13 @@ impl Desk {
 
     /// Wakes the connections that have something to send, and the dialler if links have changed.
     fn attend_to(&self, state: &mut State) {
-        for (neighbour, connection) in &state.connections {
-            if state.peer.has_message(*neighbour) {
+        for neighbour in state.peer.waiting() {
+            if let Some(connection) = state.connections.get(&neighbour) {
                 connection.wake.notify_one();
             }
         }
-        let neighbours = state.peer.neighbours();
-        let to_dial = neighbours.filter(|neighbour| *neighbour > self.options.me);
-        if !to_dial.eq(state.dialled.keys().copied()) {
+        if state.peer.members().len() != state.members {
+            state.members = state.peer.members().len();
             self.relinked.notify_one();
         }
     }

@@ -10,15 +10,13 @@ use strads_common::ids::WorkerId;
 pub struct Graph(DiGraphMap<u32, ()>);
 
 impl Graph {
-    /// Each of `members` linked to those that are `distances` ahead of it, counted round.
-    pub(super) fn circulant(members: &[WorkerId], distances: &[usize]) -> Graph {
-        let mut graph = DiGraphMap::with_capacity(members.len(), members.len() * distances.len());
+    /// The links that each of `members` has to those whom `out` says.
+    pub(super) fn new(members: &[WorkerId], out: impl Fn(WorkerId) -> BTreeSet<WorkerId>) -> Graph {
+        let mut graph = DiGraphMap::new();
         for member in members {
             graph.add_node(member.0);
-        }
-        for (place, from) in members.iter().enumerate() {
-            for distance in distances {
-                graph.add_edge(from.0, members[(place + distance) % members.len()].0, ());
+            for to in out(*member) {
+                graph.add_edge(member.0, to.0, ());
             }
         }
         Graph(graph)
@@ -29,20 +27,11 @@ impl Graph {
         self.0.contains_edge(from.0, to.0)
     }
 
-    /// To whom `worker` may send, ascending.
-    pub fn out(&self, worker: WorkerId) -> BTreeSet<WorkerId> {
-        self.0.neighbors(worker.0).map(WorkerId).collect()
-    }
-
     /// With whom `worker` shares a link in either direction, ascending.
     pub fn neighbours(&self, worker: WorkerId) -> BTreeSet<WorkerId> {
-        let incoming = self
-            .0
-            .neighbors_directed(worker.0, petgraph::Direction::Incoming);
-        self.out(worker)
-            .into_iter()
-            .chain(incoming.map(WorkerId))
-            .collect()
+        let both = [petgraph::Direction::Outgoing, petgraph::Direction::Incoming];
+        let linked = both.map(|way| self.0.neighbors_directed(worker.0, way));
+        linked.into_iter().flatten().map(WorkerId).collect()
     }
 
     /// The number of links.

@@ -25,6 +25,8 @@ pub struct Timing {
     pub heartbeat: Duration,
     /// Without a sign of life, or with sent data unacknowledged, for so long, a connection ends.
     pub silence: Duration,
+    /// So long a call may go without an answer.
+    pub answer: Duration,
     /// For so long a node that does not answer is called again.
     pub patience: Duration,
 }
@@ -34,6 +36,7 @@ impl Default for Timing {
         Self {
             heartbeat: Duration::from_millis(500),
             silence: Duration::from_secs(4),
+            answer: Duration::from_secs(4),
             patience: Duration::from_secs(5),
         }
     }

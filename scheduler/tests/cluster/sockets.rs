@@ -89,6 +89,30 @@ fn nobody_listening_says_so() {
     assert!(refused.to_string().contains("strads node"), "{refused}");
 }
 
+#[test]
+fn all_who_are_absent_are_named_at_once() {
+    let mut members = members(4);
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = unused.local_addr().unwrap();
+    drop(unused);
+    for node in [0, 2, 3] {
+        members.nodes[node].address = nowhere;
+    }
+    let timing = Timing {
+        patience: std::time::Duration::ZERO,
+        ..Timing::default()
+    };
+    match Cluster::join(&members, timing) {
+        Err(Error::Unreachable { node, others, .. }) => {
+            assert_eq!(node, "host 0");
+            assert_eq!(others, ["host 2", "host 3"]);
+        }
+        other => panic!("{other:?}"),
+    }
+    members.nodes.retain(|node| node.address != nowhere);
+    Cluster::join(&members, Timing::default()).unwrap();
+}
+
 /// A stranger is not answered after his greeting, and a frame of 2 GB before the proof is not one.
 #[test]
 fn strangers_are_cut_off() {

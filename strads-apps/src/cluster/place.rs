@@ -50,15 +50,16 @@ impl Place {
             }
             let mut timing = Timing::default();
             if roster.is_bereft() {
-                timing.patience = AGAIN;
+                (timing.answer, timing.patience) = (AGAIN, AGAIN);
             }
             match Cluster::join(&members, timing) {
                 Ok(cluster) => break cluster,
                 // The one that was lost was not alone.
-                Err(Error::Unreachable { node, .. })
-                    if roster.is_bereft() && roster.strike(&node) =>
-                {
-                    to_standard_error(format_args!("{node} is lost too\n"));
+                Err(Error::Unreachable { node, others, .. }) if roster.is_bereft() => {
+                    for node in [node].into_iter().chain(others) {
+                        roster.strike(&node);
+                        to_standard_error(format_args!("{node} is lost too\n"));
+                    }
                 }
                 Err(error) => return Err(error.into()),
             }

@@ -127,6 +127,7 @@ fn unreachable_node(node: &str, reason: String) -> Error {
     Error::Unreachable {
         node: node.to_owned(),
         reason,
+        others: Vec::new(),
     }
 }
 
@@ -238,15 +239,23 @@ impl Coordinator {
                 tokio::spawn(greet(member, greeting, secret, self.timing))
             })
             .collect();
-        let mut joined = Vec::new();
+        // All are heard, so that who goes on without those that are absent asks once.
+        let (mut joined, mut absent) = (Vec::new(), Vec::new());
         for (call, member) in calls.into_iter().zip(&self.members.nodes) {
-            let called = call
-                .await
-                .map_err(|error| error.to_string())
-                .and_then(|called| called);
-            joined.push(called.map_err(|reason| unreachable_node(&member.name, reason))?);
+            match call.await.map_err(|error| error.to_string()).flatten() {
+                Ok(called) => joined.push(called),
+                Err(reason) => absent.push((member.name.clone(), reason)),
+            }
         }
-        Ok(joined)
+        let mut absent = absent.into_iter();
+        match absent.next() {
+            None => Ok(joined),
+            Some((node, reason)) => Err(Error::Unreachable {
+                node,
+                reason,
+                others: absent.map(|(node, _)| node).collect(),
+            }),
+        }
     }
 }
 
@@ -260,7 +269,7 @@ async fn greet(
     let end = Instant::now() + timing.patience;
     loop {
         let attempt = timeout(
-            timing.silence,
+            timing.answer,
             try_to_greet(&member, &greeting, &secret, timing),
         );
         let refusal = match attempt.await {

@@ -84,7 +84,7 @@ impl Peers {
             writer.flush().await?;
             std::io::Result::Ok((Reader::new(reading, self.timing.silence), writer))
         };
-        match timeout(self.timing.silence, called).await {
+        match timeout(self.timing.answer, called).await {
             Ok(Ok(called)) => Ok(called),
             Ok(Err(error)) => Err(format!("{address}: {error}")),
             Err(_) => Err(format!("{address}: no answer")),
