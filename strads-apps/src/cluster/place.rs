@@ -52,16 +52,12 @@ impl Place {
             if roster.is_bereft() {
                 (timing.answer, timing.patience) = (AGAIN, AGAIN);
             }
-            match Cluster::join(&members, timing) {
+            let error = match Cluster::join(&members, timing) {
                 Ok(cluster) => break cluster,
-                // The one that was lost was not alone.
-                Err(Error::Unreachable { node, others, .. }) if roster.is_bereft() => {
-                    for node in [node].into_iter().chain(others) {
-                        roster.strike(&node);
-                        to_standard_error(format_args!("{node} is lost too\n"));
-                    }
-                }
-                Err(error) => return Err(error.into()),
+                Err(error) => error,
+            };
+            if !roster.is_bereft() || !strike_more(roster, &error) {
+                return Err(error.into());
             }
         };
         Ok(Self {
@@ -81,4 +77,20 @@ impl Place {
         let count = self.is_cluster().then_some(count)?;
         u16::try_from(count).ok()
     }
+}
+
+/// Strikes the nodes that are not there either: the one that was lost was not alone. False if that is not
+/// what `error` says.
+fn strike_more(roster: &Roster, error: &Error) -> bool {
+    let Error::Unreachable { node, others, .. } = error else {
+        return false;
+    };
+    let mut any = false;
+    for node in [node].into_iter().chain(others) {
+        if roster.strike(node) {
+            to_standard_error(format_args!("{node} is lost too\n"));
+            any = true;
+        }
+    }
+    any
 }
