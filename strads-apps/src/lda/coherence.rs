@@ -1,4 +1,7 @@
 //! NPMI coherence: do a topic's words occur in the same documents?
+//!
+//! Documents without words are not counted: those that are held out stay in the corpus as such, and would make
+//! every word look rarer than it is where topics were learnt.
 
 use strads_datasets::Corpus;
 
@@ -17,7 +20,9 @@ pub fn npmi(corpus: &Corpus, topics: &[Vec<(u32, u32)>]) -> f64 {
             }
         }
     }
-    let share = |count: usize| count as f64 / corpus.documents() as f64;
+    let filled = corpus.starts.windows(2).filter(|ends| ends[0] < ends[1]);
+    let filled = filled.count() as f64;
+    let share = |count: usize| count as f64 / filled;
     let list = |word: u32| documents[word as usize].as_deref().unwrap_or_default();
     let pair = |a: u32, b: u32| {
         let both = share(common(list(a), list(b)));
