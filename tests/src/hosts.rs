@@ -178,6 +178,21 @@ impl Hosts {
         pids
     }
 
+    /// True if somebody is connected to a node on the host.
+    pub fn is_connected(&self, host: usize) -> bool {
+        const ESTABLISHED: &str = "01";
+        const SSH: &str = ":0016";
+        let nodes = self.processes_of(host, "node --inner");
+        let Some(node) = nodes.first() else {
+            return false;
+        };
+        let table = fs::read_to_string(format!("/proc/{node}/net/tcp")).unwrap_or_default();
+        table.lines().skip(1).any(|connection| {
+            let columns: Vec<&str> = connection.split_whitespace().collect();
+            columns[3] == ESTABLISHED && !columns[1].ends_with(SSH)
+        })
+    }
+
     /// Asserts that within the stated time nothing is left that a job started, at the front or on hosts.
     pub fn nothing_is_left(&self) {
         self.nothing_is_left_of("");

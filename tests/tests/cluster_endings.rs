@@ -22,11 +22,10 @@ fn under_way(hosts: &Hosts, count: usize, options: &str) -> Running {
     }
     let hostfile = hosts.hostfile("slots=1");
     let job = Running::start(hosts.strads(&format!("cluster check {options}"), &hostfile));
-    for host in 1..=count {
-        until("a node", PATIENCE, || {
-            !hosts.processes_of(host, "node --inner").is_empty()
-        });
-    }
+    // Nobody connects to a node before all are ready.
+    until("a connection to a node", PATIENCE, || {
+        (1..=count).any(|host| hosts.is_connected(host))
+    });
     job
 }
 

@@ -14,6 +14,7 @@ use super::newton::Predictions;
 use super::penalty::Penalty;
 use super::program::{Next, Solution, SparseRegression, Standing};
 use super::scan::ANCHORS;
+use super::trail::Trail;
 
 /// The state; fields as in the program.
 struct State {
@@ -29,12 +30,13 @@ struct State {
     stalled: usize,
     divided: bool,
     solutions: Vec<Solution>,
+    trail: Trail,
 }
 
 strads::travel_by_fields!(
     State {
         lambdas, at, penalty, beta, support, residual, predictions, moments, standing, stalled,
-        divided, solutions,
+        divided, solutions, trail,
     }
     Standing { lambda, primal, gap, relative_gap, nonzeros, updates }
     Solution { lambda, coefficients, intercept, standing }
@@ -59,6 +61,7 @@ impl SparseRegression {
             stalled: self.stalled,
             divided: self.divided,
             solutions: self.solutions.clone(),
+            trail: self.trail.clone(),
         }))
     }
 
@@ -85,6 +88,7 @@ impl SparseRegression {
         self.stalled = state.stalled;
         self.divided = state.divided;
         self.solutions = state.solutions;
+        self.trail = state.trail;
         self.workers = workers;
         self.next = Next::Scan;
         // As many as there can be: the next scan computes every column afresh.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use strads::Shares;
 
 use super::design::Moments;
+use super::face::Stride;
 use super::loss::Loss;
 use super::message::Share;
 use super::penalty::Penalty;
 use super::portions::Portions;
 use super::program::{EPOCHS_PER_SCAN, Next, Solution, SparseRegression, Standing};
 use super::scan::Found;
+use super::trail::Corner;
 
 /// The smallest working set.
 const SMALLEST: usize = 64;
@@ -52,7 +54,8 @@ impl SparseRegression {
             self.assess();
             self.divided = true;
             if self.standing.gap > self.tolerated() {
-                return self.choose();
+                let next = self.choose();
+                return self.follow_trail().unwrap_or(next);
             }
             self.solve();
         }
@@ -136,6 +139,7 @@ impl SparseRegression {
         };
         if self.standing.gap <= self.tolerated() || self.stalled == STALLS {
             self.stalled = 0;
+            self.trail.pass(self.corner());
             self.solve();
             self.enter()
         } else {
@@ -157,6 +161,26 @@ impl SparseRegression {
             standing: self.standing,
         });
         self.at += 1;
+    }
+
+    /// The present solution, for the path to go on from.
+    fn corner(&self) -> Corner {
+        let beta = |&j: &u32| (j, self.beta[j as usize]);
+        Corner {
+            lambda: self.lambdas[self.at],
+            beta: self.support.iter().map(beta).collect(),
+            residual: Arc::clone(&self.residual),
+        }
+    }
+
+    /// The step to where the path leads, if the loss is a quadratic.
+    fn follow_trail(&self) -> Option<Next> {
+        if self.settings.loss != Loss::Squared {
+            return None;
+        }
+        let lead = self.trail.lead(self.lambdas[self.at])?;
+        let columns = Portions::of(lead.columns.clone(), &self.design, self.workers);
+        Some(Next::Clip(Stride::ahead(lead, columns)))
     }
 
     fn tolerated(&self) -> f64 {

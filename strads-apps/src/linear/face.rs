@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::penalty::Penalty;
 use super::portions::Portions;
+use super::trail::Lead;
 
 /// Iterations end when the gradient on the face has shrunk to this share.
 const CLOSE_ENOUGH: f64 = 1e-4;
@@ -152,6 +153,23 @@ pub(super) struct Stride {
 }
 
 impl Stride {
+    /// The step to where a path leads.
+    pub fn ahead(lead: Lead, columns: Portions) -> Self {
+        Self {
+            length: 1.0,
+            halvings: 0,
+            columns,
+            beta: lead.beta,
+            way: lead.way,
+            moved: lead.moved,
+        }
+    }
+
+    /// The coefficients that it sets out from.
+    pub fn start(&self) -> &[f64] {
+        &self.beta
+    }
+
     /// True if no coefficient would change its sign.
     pub fn is_whole(&self) -> bool {
         let crosses = |(&beta, &way): (&f64, &f64)| beta * (beta + way) <= 0.0;

@@ -1,24 +1,41 @@
 //! The inner loops: dot products and updates of one column against a dense vector.
 //!
-//! Each body is written once, over plain slices with several partial sums, and compiled for every
-//! instruction set that `pulp` dispatches to at run time; the widest one that the processor has is
-//! used. The order of additions is fixed by the code, so every run on one machine has the same bits.
+//! Each body is written once and compiled for every instruction set that `pulp` dispatches to at run
+//! time; the widest one that the processor has is used. A dense column is long enough for a dispatch of
+//! its own; loops over sparse ones are dispatched as a whole, by [`vectorised`]. The order of additions
+//! is fixed by the code, so every run has the same bits.
 
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// How many partial sums a dense loop keeps: enough to hide the latency of an addition.
 const LANES: usize = 32;
+/// Values that are widened at a time.
+pub const BATCH: usize = 8 * LANES;
 
 /// A value that a dense column can be stored as.
 pub trait Entry: Copy {
     /// Its value.
     fn value(self) -> f64;
+
+    /// The values of at most a batch of entries, in `room` if they have to be put somewhere.
+    #[inline(always)]
+    fn widen<'a>(entries: &'a [Self], room: &'a mut [f64; BATCH]) -> &'a [f64] {
+        for (value, entry) in room.iter_mut().zip(entries) {
+            *value = entry.value();
+        }
+        &room[..entries.len()]
+    }
 }
 
 impl Entry for f64 {
     #[inline(always)]
     fn value(self) -> f64 {
         self
+    }
+
+    #[inline(always)]
+    fn widen<'a>(entries: &'a [Self], _: &'a mut [f64; BATCH]) -> &'a [f64] {
+        entries
     }
 }
 
@@ -44,21 +61,42 @@ pub fn vectorised<R>(body: impl FnOnce() -> R) -> R {
 }
 
 /// Σᵢ xᵢ rᵢ.
-#[inline(always)]
 pub fn dot<E: Entry>(x: &[E], r: &[f64]) -> f64 {
-    let mut sums = [0.0; LANES];
-    let (x_chunks, x_rest) = x.as_chunks::<LANES>();
-    let (r_chunks, r_rest) = r.as_chunks::<LANES>();
-    for (x, r) in x_chunks.iter().zip(r_chunks) {
-        for lane in 0..LANES {
-            sums[lane] += x[lane].value() * r[lane];
+    Arch::new().dispatch(Dot(x, r))
+}
+
+/// The two factors of a dot product. Vectors are named here: left to itself, the compiler takes
+/// narrow ones.
+struct Dot<'a, E>(&'a [E], &'a [f64]);
+
+impl<E: Entry> WithSimd for Dot<'_, E> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        // As many vectors as make up the lanes are used.
+        let vectors = LANES / (size_of::<S::f64s>() / size_of::<f64>());
+        let mut sums = [simd.splat_f64s(0.0); LANES];
+        let (mut room, mut rest) = ([0.0; BATCH], 0.0);
+        for (x, r) in self.0.chunks(BATCH).zip(self.1.chunks(BATCH)) {
+            let (x_chunks, x_rest) = E::widen(x, &mut room).as_chunks::<LANES>();
+            let (r_chunks, r_rest) = r.as_chunks::<LANES>();
+            for (x, r) in x_chunks.iter().zip(r_chunks) {
+                let ((x, _), (r, _)) = (S::as_simd_f64s(x), S::as_simd_f64s(r));
+                for at in 0..vectors {
+                    sums[at] = simd.add_f64s(sums[at], simd.mul_f64s(x[at], r[at]));
+                }
+            }
+            for (x, r) in x_rest.iter().zip(r_rest) {
+                rest += x * r;
+            }
         }
+        let mut lanes = [0.0; LANES];
+        S::as_mut_simd_f64s(&mut lanes)
+            .0
+            .copy_from_slice(&sums[..vectors]);
+        fold(lanes) + rest
     }
-    let mut rest = 0.0;
-    for (x, r) in x_rest.iter().zip(r_rest) {
-        rest += x.value() * r;
-    }
-    fold(sums) + rest
 }
 
 /// Sums pairwise, halving: a tree that vectorises.

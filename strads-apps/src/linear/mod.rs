@@ -24,7 +24,9 @@ mod planning;
 mod portions;
 pub mod program;
 mod scan;
+mod sketch;
 mod target;
 pub mod textbook;
+mod trail;
 
 pub use evaluate::{Eval, Predict, eval, predict};

@@ -142,7 +142,7 @@ impl SparseRegression {
                 .certify(target, residual, 0.0, beta, self.penalty)
                 .0
         };
-        let here = &mut self.support.iter().map(|&j| self.beta[j as usize]);
+        let here = &mut stride.start().iter().copied();
         if objective(&residual, &mut stride.beta()) < objective(&self.residual, here) {
             self.residual = Arc::new(residual);
             self.stand(&stride);
@@ -154,7 +154,7 @@ impl SparseRegression {
 
     /// Takes the coefficients that a step leads to.
     fn stand(&mut self, stride: &Stride) {
-        for (&j, beta) in self.support.iter().zip(stride.beta()) {
+        for (&j, beta) in stride.columns.columns().iter().zip(stride.beta()) {
             self.beta[j as usize] = beta;
         }
     }

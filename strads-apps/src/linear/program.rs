@@ -25,6 +25,7 @@ use super::penalty::Penalty;
 use super::portions::Portions;
 use super::scan::{Found, Part};
 use super::target::{Beginning, Target};
+use super::trail::Trail;
 
 /// What to fit.
 #[derive(Clone, Debug)]
@@ -123,6 +124,7 @@ pub struct SparseRegression {
     /// How many scans in a row found the objective where it was.
     pub(super) stalled: usize,
     pub(super) solutions: Vec<Solution>,
+    pub(super) trail: Trail,
 }
 
 /// What kind of round comes next.
@@ -181,6 +183,7 @@ impl SparseRegression {
             standing: Standing::default(),
             stalled: 0,
             solutions: Vec::new(),
+            trail: Trail::default(),
             target: start.target,
             settings,
             design,

@@ -4,7 +4,8 @@
 //! residual (the anchor) that it was computed with. Since |x̃ⱼᵀ(r − r′)| ≤ ‖x̃ⱼ‖ ‖r − r′‖, a column
 //! whose bound stays below the threshold cannot violate the optimality conditions and is not read.
 //! The bound is safe, so what a scan reports certifies a duality gap. Sparse columns are read against
-//! the residual in half the width first; the rounding is bounded likewise.
+//! the residual in half the width first, dense ones as [sketches](super::sketch) once they have been
+//! read; what that may be off is bounded likewise.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,11 +14,14 @@ use strads::policy::{Blocks, MostUrgent};
 
 use super::design::{Column, Design, Moment, Moments, Scaling};
 use super::kernel::{self, vectorised};
+use super::sketch::{Residual, Sketches};
 
 /// Columns that are read together; one chunk belongs to one worker.
 const CHUNK: usize = 64;
 /// Residuals that bounds refer to; one more, and all columns are computed afresh.
 pub const ANCHORS: usize = 12;
+/// Whoever has scanned this often will do it again: sketches are worth making.
+const SKETCHED_AFTER: usize = 3;
 /// A correlation that must be computed whatever its bound.
 const UNKNOWN: f64 = f64::INFINITY;
 
@@ -30,6 +34,10 @@ pub struct Part {
     known: Vec<f64>,
     /// The anchor that it was computed with.
     anchor: Vec<u8>,
+    /// How many scans there have been.
+    scans: usize,
+    /// Of dense columns that were computed before.
+    sketches: Sketches,
 }
 
 /// What a scan needs to know.
@@ -81,6 +89,8 @@ impl Part {
             chunks,
             known: vec![UNKNOWN; columns],
             anchor: vec![0; columns],
+            scans: 0,
+            sketches: Sketches::default(),
         }
     }
 
@@ -109,9 +119,9 @@ impl Part {
                     *known = 0.0;
                     if moments.square[at] > 0.0 {
                         let factor = moments.factor(at) / rows;
-                        let (product, slack) = near.dot(column);
-                        *known = (factor * product).abs() + slack * moments.reach(rows, at) / rows;
-                        if *known > worst && slack > 0.0 {
+                        let (product, doubt) = near.dot(column, square.sqrt());
+                        *known = factor * (product.abs() + doubt);
+                        if *known > worst && doubt > 0.0 {
                             *known = (factor * column.dot(residual)).abs();
                         }
                         worst = worst.max(*known);
@@ -146,7 +156,13 @@ impl Part {
             chunks,
             known,
             anchor,
+            scans,
+            sketches,
         } = self;
+        *scans += 1;
+        if *scans > SKETCHED_AFTER && !design.is_sparse() {
+            sketches.reserve(known.len(), design.rows());
+        }
         let mut violators = MostUrgent::new(look.wanted);
         let (mut worst, mut computed) = (look.threshold, 0);
         vectorised(
@@ -165,10 +181,13 @@ impl Part {
                             let from = |product: f64| {
                                 (factor * product / rows - pull.unwrap_or(0.0)).abs()
                             };
-                            let (product, slack) = near.dot(column);
-                            let slack = slack * look.moments.reach(rows, j) / rows;
-                            let mut correlation = from(product) + slack;
-                            if correlation > look.threshold && slack > 0.0 {
+                            let length = look.moments.reach(rows, j) / factor;
+                            let (product, doubt) = (sketches.dot(at, &near.whole, length))
+                                .unwrap_or_else(|| near.dot(column, length));
+                            let mut correlation = from(product) + factor * doubt / rows;
+                            if doubt == 0.0 {
+                                sketches.make(at, column);
+                            } else if correlation > look.threshold {
                                 correlation = from(column.dot(&look.residual));
                             }
                             // A coefficient that is not zero may change λ₂ β, which no bound covers.
@@ -209,42 +228,53 @@ impl Found {
     }
 }
 
-/// The residual in half the width, where reading it at random is what a scan costs; and how far
-/// that is from the residual.
+/// The residual, and in narrower forms, where reading it or what is multiplied with it is what a
+/// scan costs.
 struct Near<'a> {
     exact: &'a [f64],
-    narrow: Vec<f32>,
+    /// For sparse columns: in half the width, and how far that is from the residual.
+    half: Vec<f32>,
     distance: f64,
+    /// For dense columns.
+    whole: Residual,
 }
 
 impl<'a> Near<'a> {
     fn of(exact: &'a [f64], design: &Design) -> Self {
-        let narrow: Vec<f32> = exact.iter().map(|&r| r as f32).collect();
-        let square: f64 = (exact.iter().zip(&narrow))
-            .map(|(r, &narrow)| (r - f64::from(narrow)).powi(2))
-            .sum();
-        // Too large a residual has no narrow form.
-        let useful = design.is_sparse() && square.is_finite();
+        let (mut half, mut distance) = (Vec::new(), 0.0);
+        if design.is_sparse() {
+            half = exact.iter().map(|&r| r as f32).collect();
+            let errors = exact
+                .iter()
+                .zip(&half)
+                .map(|(r, &half)| r - f64::from(half));
+            distance = errors.map(|error| error * error).sum::<f64>().sqrt();
+            // Too large a residual has no narrow form.
+            if !distance.is_finite() {
+                half.clear();
+            }
+        }
         Self {
             exact,
-            narrow: if useful { narrow } else { Vec::new() },
-            distance: square.sqrt(),
+            half,
+            distance,
+            whole: Residual::of(if design.is_sparse() { &[] } else { exact }),
         }
     }
 
-    /// xᵀ r up to an error of ‖x‖ times the second number.
+    /// xᵀ r for a column of the given length, and how far off that may be.
     #[inline(always)]
-    fn dot(&self, column: Column<'_>) -> (f64, f64) {
-        if self.narrow.is_empty() {
-            return (column.dot(self.exact), 0.0);
-        }
+    fn dot(&self, column: Column<'_>, length: f64) -> (f64, f64) {
         match column {
-            Column::Sparse(rows, values) => (
-                kernel::dot_sparse(rows, values, &self.narrow),
-                self.distance,
+            Column::Sparse(rows, values) if !self.half.is_empty() => (
+                kernel::dot_sparse(rows, values, &self.half),
+                self.distance * length,
             ),
-            Column::Ones(rows) => (kernel::dot_ones(rows, &self.narrow), self.distance),
-            dense => (dense.dot(self.exact), 0.0),
+            Column::Ones(rows) if !self.half.is_empty() => {
+                (kernel::dot_ones(rows, &self.half), self.distance * length)
+            }
+            Column::I8(entries) => self.whole.dot(entries, length),
+            _ => (column.dot(self.exact), 0.0),
         }
     }
 }
@@ -275,7 +305,7 @@ impl<'a> Pulled<'a> {
 }
 
 strads::travel_by_fields!(
-    Part { chunks, known, anchor }
+    Part { chunks, known, anchor, scans, sketches }
     Look { moments, residual, distances, afresh, threshold, wanted, pulled }
     Found { worst, violators, computed }
 );

@@ -73,6 +73,8 @@ struct Node {
     stage: Stage,
     heard: Duration,
     noise: Vec<String>,
+    /// How it ended before it was ready.
+    failed: Option<Exit>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -91,6 +93,7 @@ impl Watch {
             stage: Stage::Coming,
             heard: Duration::ZERO,
             noise: Vec::new(),
+            failed: None,
         };
         Watch {
             nodes: (0..nodes).map(|_| node()).collect(),
@@ -172,7 +175,8 @@ impl Watch {
             Said::Exit(exit) => {
                 let node = &mut self.nodes[rank];
                 if node.stage == Stage::Coming {
-                    // Why is what it said before, which may be on its way yet.
+                    // Why is what it said before, if anything, which may be on its way yet.
+                    node.failed = Some(exit);
                     return Vec::new();
                 }
                 node.stage = Stage::Ended(exit);
@@ -195,7 +199,10 @@ impl Watch {
     fn closed(&mut self, rank: usize) -> Vec<Act> {
         let node = &self.nodes[rank];
         let loss = match node.stage {
-            Stage::Coming => Loss::NotStarted(node.noise.join("\n")),
+            Stage::Coming => match node.failed {
+                Some(exit) if node.noise.is_empty() => Loss::Ended(exit),
+                _ => Loss::NotStarted(node.noise.join("\n")),
+            },
             Stage::Ready(_) => Loss::Cut,
             Stage::Ended(Exit::Code(0)) => {
                 self.nodes[rank].stage = Stage::Gone;
@@ -312,6 +319,16 @@ mod tests {
         let why = Loss::NotStarted("ssh: Connection refused".into());
         assert_eq!(watch.on(0, Event::Closed, SECOND), [Act::Lose(0, why)]);
         assert_eq!(watch.on(1, ready(), SECOND), [Act::Settled]);
+    }
+
+    #[test]
+    fn a_node_that_ends_before_it_is_ready_and_says_nothing_says_how() {
+        let mut watch = Watch::new(1, None);
+        let killed = Exit::Signal(9);
+        assert_eq!(watch.on(0, said(Said::Exit(killed)), SECOND), []);
+        let lost = Act::Lose(0, Loss::Ended(killed));
+        let acts = watch.on(0, Event::Closed, SECOND);
+        assert_eq!(acts, [lost, Act::Settled]);
     }
 
     #[test]
