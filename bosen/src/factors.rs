@@ -2,7 +2,7 @@
 //!
 //! Where the parameter is a matrix, what one example adds to it is an outer product `v uᵀ`: `v`
 //! says which rows and by how much, `u` what for each column. A mini-batch is kept as such
-//! [`Factors`] and rebuilt by one matrix product where it arrives. Where that is longer than the
+//! [`Factors`] and rebuilt by a matrix product where it arrives. Where that is longer than the
 //! matrix, the update is a [`Block`] of whole rows, or the [`Named`] rows that it touches.
 //!
 //! What arrives is checked against the matrix that it is for before it is used.

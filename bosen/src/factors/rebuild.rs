@@ -6,30 +6,34 @@
 use super::{Factors, Rows};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
+use std::borrow::Cow;
 use std::sync::Mutex;
 
 /// Rows of a strip.
 const STRIP: usize = 512;
 
-/// `into += Σ factor · scale · Σᵢ vᵢ uᵢᵀ` over all `updates`, in their order: one matrix product
-/// for all that are dense.
+/// Pairs that are worth a product of their own. Fewer would have it wait for `into`.
+const ALONE: usize = 64;
+
+/// `into += Σ factor · scale · Σᵢ vᵢ uᵢᵀ` over all `updates`, in their order.
 pub fn rebuild(updates: &[(f32, Factors<'_>)], into: &mut [f32], threads: usize) {
     let Some((_, first)) = updates.first() else {
         return;
     };
     let (rows, columns) = (first.rows, first.columns);
-    let (u, v) = stack(updates);
-    let pairs = v.len() / rows.max(1);
-    let u = ArrayView2::from_shape((pairs, columns), &u).expect("a row of u for each of v");
-    let v = ArrayView2::from_shape((pairs, rows), &v).expect("pairs have whole rows");
+    let products = products(updates);
     let strips = into.chunks_mut((STRIP * columns).max(1)).enumerate();
     each(strips.collect(), threads, |(number, strip)| {
         let start = number * STRIP;
         let end = rows.min(start + STRIP);
         let mut target = ArrayViewMut2::from_shape((end - start, columns), strip)
             .expect("a strip of whole rows");
-        if pairs > 0 {
-            general_mat_mul(1.0, &v.slice(s![.., start..end]).t(), &u, 1.0, &mut target);
+        for Product { factor, u, v } in &products {
+            let pairs = v.len() / rows.max(1);
+            let u = ArrayView2::from_shape((pairs, columns), u).expect("a row of u for each of v");
+            let v = ArrayView2::from_shape((pairs, rows), v).expect("pairs have whole rows");
+            let v = v.slice(s![.., start..end]);
+            general_mat_mul(*factor, &v.t(), &u, 1.0, &mut target);
         }
         for (factor, update) in updates {
             add_named(factor * update.scale, update, start, &mut target);
@@ -37,17 +41,49 @@ pub fn rebuild(updates: &[(f32, Factors<'_>)], into: &mut [f32], threads: usize)
     });
 }
 
-/// All dense pairs below each other, `u` with its scale.
-fn stack(updates: &[(f32, Factors<'_>)]) -> (Vec<f32>, Vec<f32>) {
-    let (mut all_u, mut all_v) = (Vec::new(), Vec::new());
+/// Dense pairs that are multiplied at once, one below the other.
+struct Product<'a> {
+    factor: f32,
+    u: Cow<'a, [f32]>,
+    v: Cow<'a, [f32]>,
+}
+
+/// The dense pairs of `updates`: many as they are, few together with the next few.
+fn products<'a>(updates: &'a [(f32, Factors<'_>)]) -> Vec<Product<'a>> {
+    let mut products: Vec<Product<'a>> = Vec::new();
+    // The pairs of the last product, if it may have more.
+    let mut open = None;
     for (factor, update) in updates {
-        if let Rows::All(v) = &update.v {
-            let scale = factor * update.scale;
-            all_u.extend(update.u.iter().map(|u| scale * u));
-            all_v.extend_from_slice(v);
+        let Rows::All(v) = &update.v else { continue };
+        let (factor, pairs) = (factor * update.scale, update.pairs());
+        if pairs >= ALONE {
+            products.push(Product {
+                factor,
+                u: Cow::Borrowed(&update.u),
+                v: Cow::Borrowed(v),
+            });
+            open = None;
+            continue;
         }
+        let scaled = update.u.iter().map(|u| factor * u);
+        let before = match (open, products.last_mut()) {
+            (Some(before), Some(last)) => {
+                last.u.to_mut().extend(scaled);
+                last.v.to_mut().extend_from_slice(v);
+                before
+            }
+            _ => {
+                products.push(Product {
+                    factor: 1.0,
+                    u: scaled.collect(),
+                    v: Cow::Borrowed(v),
+                });
+                0
+            }
+        };
+        open = Some(before + pairs).filter(|&pairs| pairs < ALONE);
     }
-    (all_u, all_v)
+    products
 }
 
 /// Adds pairs whose rows are named, as far as these are in the strip that begins at `start`.

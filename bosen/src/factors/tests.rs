@@ -124,6 +124,21 @@ fn rebuilt_updates_equal_full_ones() {
     }
 }
 
+/// Updates with few pairs share a product and those with many do not, in any order.
+#[test]
+fn many_and_few_pairs_add_up() {
+    let (rows, columns) = (30, 4);
+    let counts = [5, 70, 40, 40, 3, 0, 64, 1];
+    let update = |(seed, &pairs)| {
+        let factor = 0.1 * (seed as f32 - 3.5);
+        (factor, dense(rows, columns, pairs, seed as u32))
+    };
+    let updates: Vec<_> = counts.iter().enumerate().map(update).collect();
+    let mut found = vec![0.0; rows * columns];
+    rebuild(&updates, &mut found, 1);
+    assert_close(&found, &by_hand(&updates, rows, columns));
+}
+
 #[test]
 fn both_forms_have_their_scale() {
     let v = || Rows::All(vec![1.0].into());

@@ -110,15 +110,11 @@ impl Examples {
     pub fn gather(&self, which: &[usize]) -> Rows<'static> {
         match &self.features {
             Features::Dense(values) => {
-                let example = |&at: &usize| &values[at * self.rows..(at + 1) * self.rows];
-                Rows::All(
-                    which
-                        .iter()
-                        .flat_map(example)
-                        .copied()
-                        .collect::<Vec<_>>()
-                        .into(),
-                )
+                let mut gathered = Vec::with_capacity(which.len() * self.rows);
+                for &at in which {
+                    gathered.extend_from_slice(&values[at * self.rows..(at + 1) * self.rows]);
+                }
+                Rows::All(gathered.into())
             }
             Features::Sparse { ends, rows, values } => {
                 let (mut to, mut named, mut entries) = (Vec::new(), Vec::new(), Vec::new());

@@ -145,7 +145,7 @@ impl Replica {
         done
     }
 
-    /// `into += Σ factor · update`, all factors by one product.
+    /// `into += Σ factor · update`.
     fn accumulate(&self, updates: &[(f32, &Update)], into: &mut [f32]) -> Result<(), Misshapen> {
         let (rows, classes) = (self.rows, self.classes);
         let mut pairs = Vec::new();
