@@ -1,4 +1,7 @@
 //! NPMI coherence: do a topic's words occur in the same documents?
+//!
+//! Documents without words are not counted: those that are held out stay in the corpus as such, and would make
+//! every word look rarer than it is where topics were learnt.
 
 use strads_datasets::Corpus;
 
@@ -17,7 +20,9 @@ pub fn npmi(corpus: &Corpus, topics: &[Vec<(u32, u32)>]) -> f64 {
             }
         }
     }
-    let share = |count: usize| count as f64 / corpus.documents() as f64;
+    let filled = corpus.starts.windows(2).filter(|ends| ends[0] < ends[1]);
+    let filled = filled.count() as f64;
+    let share = |count: usize| count as f64 / filled;
     let list = |word: u32| documents[word as usize].as_deref().unwrap_or_default();
     let pair = |a: u32, b: u32| {
         let both = share(common(list(a), list(b)));
@@ -51,5 +56,47 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
         sum / f64::from(count)
     } else {
         0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! Against the definition, by hand.
+
+    use super::*;
+
+    fn corpus(documents: &[&[u32]]) -> Corpus {
+        let mut corpus = Corpus {
+            starts: vec![0],
+            words: Vec::new(),
+            counts: Vec::new(),
+            word_kinds: 3,
+            vocabulary: None,
+        };
+        for document in documents {
+            corpus.words.extend(*document);
+            corpus.counts.extend(document.iter().map(|_| 1));
+            corpus.starts.push(corpus.words.len());
+        }
+        corpus
+    }
+
+    /// Two words that occur in half of four documents, together in one, occur together as often as by chance; a
+    /// pair that never does counts −1, and documents without words change nothing.
+    #[test]
+    fn documents_without_words_do_not_count() {
+        let documents: [&[u32]; 4] = [&[0, 1], &[0, 2], &[1, 2], &[2]];
+        let pair = |a, b| npmi(&corpus(&documents), &[vec![(a, 1), (b, 1)]]);
+        assert!(pair(0, 1).abs() < 1e-12);
+        // 1/4 together, 1/2 · 3/4 apart.
+        let expected = ((1.0 / 4.0) / (3.0 / 8.0_f64)).ln() / 4.0_f64.ln();
+        assert!((pair(0, 2) - expected).abs() < 1e-12);
+        let with_empty: Vec<&[u32]> = documents.into_iter().chain([&[][..]; 6]).collect();
+        let topic = [vec![(0, 1), (1, 1), (2, 1)]];
+        assert_eq!(
+            npmi(&corpus(&with_empty), &topic),
+            npmi(&corpus(&documents), &topic)
+        );
+        assert_eq!(npmi(&corpus(&[&[0], &[1]]), &[vec![(0, 1), (1, 1)]]), -1.0);
     }
 }

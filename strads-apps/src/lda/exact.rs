@@ -35,8 +35,8 @@ pub struct Prior {
 pub struct Desk {
     /// Documents' rows are dense: φ is then read whole for each token, and no sums are kept.
     dense: bool,
-    /// Words with so many tokens here are sampled several tokens at a time, if rows are dense.
-    pub many: usize,
+    /// Words with so many tokens are sampled several tokens at a time, if rows are dense.
+    pub many: u32,
     prior: Prior,
     /// Vβ.
     smoothing: f32,
@@ -46,6 +46,8 @@ pub struct Desk {
     inverse: Vec<f32>,
     /// n_wk of the open word; all 0 between words.
     counts: Vec<u32>,
+    /// Σ n_wk of the open word.
+    tokens: u32,
     /// The topics that the open word has or had, some of them twice.
     topics: Vec<u32>,
     /// φ of the open word; β / (n_k + Vβ) between words.
@@ -69,6 +71,7 @@ impl Desk {
             totals: vec![0; topics],
             inverse: vec![0.0; topics],
             counts: vec![0; topics],
+            tokens: 0,
             topics: Vec::new(),
             phi: Weights::new(topics),
             masses: vec![[0.0; LANES]; topics.div_ceil(LANES)],
@@ -98,8 +101,10 @@ impl Desk {
     #[inline(always)]
     pub fn open<W: Wide>(&mut self, wide: W, row: impl Iterator<Item = (u32, u32)>) {
         self.topics.clear();
+        self.tokens = 0;
         for (topic, count) in row {
             self.topics.push(topic);
+            self.tokens += count;
             self.counts[topic as usize] = count;
             self.phi.place(topic, self.phi_of(topic));
         }
@@ -221,7 +226,7 @@ pub fn sample<W: Wide>(
 /// How many tokens before its turn a document's row is asked for.
 const AHEAD: usize = 8;
 /// Of so many tokens a few at a time are few.
-const MANY: usize = 64;
+const MANY: u32 = 64;
 
 #[inline(always)]
 fn sample_dense<W: Wide>(
@@ -253,8 +258,8 @@ fn sample_nodes<W: Wide, const N: usize>(
     rows: &mut [[Counts; N]],
     random: &mut Stream,
 ) {
-    // Where a word is rare, several of its tokens are too much to leave out.
-    match topics.len() >= desk.many {
+    // Where a word is rare, several of its tokens are too much to leave out: rare anywhere, not only here.
+    match desk.tokens >= desk.many {
         true => sample_together::<W, N, 4>(wide, desk, documents, topics, rows, random),
         false => sample_together::<W, N, 1>(wide, desk, documents, topics, rows, random),
     }
