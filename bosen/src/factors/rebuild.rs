@@ -51,37 +51,30 @@ struct Product<'a> {
 /// The dense pairs of `updates`: many as they are, few together with the next few.
 fn products<'a>(updates: &'a [(f32, Factors<'_>)]) -> Vec<Product<'a>> {
     let mut products: Vec<Product<'a>> = Vec::new();
-    // The pairs of the last product, if it may have more.
-    let mut open = None;
     for (factor, update) in updates {
         let Rows::All(v) = &update.v else { continue };
-        let (factor, pairs) = (factor * update.scale, update.pairs());
-        if pairs >= ALONE {
+        let factor = factor * update.scale;
+        let few = |u: &[f32]| u.len() < ALONE * update.columns;
+        if !few(&update.u) {
             products.push(Product {
                 factor,
                 u: Cow::Borrowed(&update.u),
                 v: Cow::Borrowed(v),
             });
-            open = None;
             continue;
         }
         let scaled = update.u.iter().map(|u| factor * u);
-        let before = match (open, products.last_mut()) {
-            (Some(before), Some(last)) => {
+        match products.last_mut().filter(|last| few(&last.u)) {
+            Some(last) => {
                 last.u.to_mut().extend(scaled);
                 last.v.to_mut().extend_from_slice(v);
-                before
             }
-            _ => {
-                products.push(Product {
-                    factor: 1.0,
-                    u: scaled.collect(),
-                    v: Cow::Borrowed(v),
-                });
-                0
-            }
-        };
-        open = Some(before + pairs).filter(|&pairs| pairs < ALONE);
+            None => products.push(Product {
+                factor: 1.0,
+                u: scaled.collect(),
+                v: Cow::Borrowed(v),
+            }),
+        }
     }
     products
 }

@@ -64,39 +64,31 @@ mod tests {
     //! Against the definition, by hand.
 
     use super::*;
-
-    fn corpus(documents: &[&[u32]]) -> Corpus {
-        let mut corpus = Corpus {
-            starts: vec![0],
-            words: Vec::new(),
-            counts: Vec::new(),
-            word_kinds: 3,
-            vocabulary: None,
-        };
-        for document in documents {
-            corpus.words.extend(*document);
-            corpus.counts.extend(document.iter().map(|_| 1));
-            corpus.starts.push(corpus.words.len());
-        }
-        corpus
-    }
+    use crate::lda::tests::corpus;
 
     /// Two words that occur in half of four documents, together in one, occur together as often as by chance; a
     /// pair that never does counts −1, and documents without words change nothing.
     #[test]
     fn documents_without_words_do_not_count() {
-        let documents: [&[u32]; 4] = [&[0, 1], &[0, 2], &[1, 2], &[2]];
-        let pair = |a, b| npmi(&corpus(&documents), &[vec![(a, 1), (b, 1)]]);
+        let (both, first, second, third) = (
+            [(0, 1), (1, 1)],
+            [(0, 1), (2, 1)],
+            [(1, 1), (2, 1)],
+            [(2, 1)],
+        );
+        let documents = [&both[..], &first, &second, &third];
+        let npmi = |documents: &[&[(u32, u32)]], topic: &[(u32, u32)]| {
+            npmi(&corpus(documents, 3), &[topic.to_vec()])
+        };
+        let pair = |a, b| npmi(&documents, &[(a, 1), (b, 1)]);
         assert!(pair(0, 1).abs() < 1e-12);
         // 1/4 together, 1/2 · 3/4 apart.
         let expected = ((1.0 / 4.0) / (3.0 / 8.0_f64)).ln() / 4.0_f64.ln();
         assert!((pair(0, 2) - expected).abs() < 1e-12);
-        let with_empty: Vec<&[u32]> = documents.into_iter().chain([&[][..]; 6]).collect();
-        let topic = [vec![(0, 1), (1, 1), (2, 1)]];
-        assert_eq!(
-            npmi(&corpus(&with_empty), &topic),
-            npmi(&corpus(&documents), &topic)
-        );
-        assert_eq!(npmi(&corpus(&[&[0], &[1]]), &[vec![(0, 1), (1, 1)]]), -1.0);
+        let with_empty: Vec<_> = documents.into_iter().chain([&[][..]; 6]).collect();
+        let topic = [(0, 1), (1, 1), (2, 1)];
+        assert_eq!(npmi(&with_empty, &topic), npmi(&documents, &topic));
+        let apart = [&[(0, 1)][..], &[(1, 1)]];
+        assert_eq!(npmi(&apart, &both), -1.0);
     }
 }

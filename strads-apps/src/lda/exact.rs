@@ -237,32 +237,19 @@ fn sample_dense<W: Wide>(
     rows: &mut DenseRows,
     random: &mut Stream,
 ) {
+    // Where a word is rare, several of its tokens are too much to leave out: rare anywhere, not only here.
+    let is_rare = desk.tokens < desk.many;
     // With the number of nodes known, running sums stay in registers.
     macro_rules! by_nodes {
         ($($nodes:literal)*) => {
-            match desk.phi.nodes().len() {
-                $($nodes => sample_nodes::<W, $nodes>(wide, desk, documents, topics, rows.rows(), random),)*
+            match (desk.phi.nodes().len(), is_rare) {
+                $(($nodes, true) => sample_together::<W, $nodes, 1>(wide, desk, documents, topics, rows.rows(), random),
+                ($nodes, false) => sample_together::<W, $nodes, 4>(wide, desk, documents, topics, rows.rows(), random),)*
                 _ => unreachable!("rows are dense up to {DENSE_UP_TO} topics"),
             }
         };
     }
     by_nodes!(1 2 3 4 5 6 7 8 9 10 11 12);
-}
-
-#[inline(always)]
-fn sample_nodes<W: Wide, const N: usize>(
-    wide: W,
-    desk: &mut Desk,
-    documents: &[u32],
-    topics: &mut [u32],
-    rows: &mut [[Counts; N]],
-    random: &mut Stream,
-) {
-    // Where a word is rare, several of its tokens are too much to leave out: rare anywhere, not only here.
-    match desk.tokens >= desk.many {
-        true => sample_together::<W, N, 4>(wide, desk, documents, topics, rows, random),
-        false => sample_together::<W, N, 1>(wide, desk, documents, topics, rows, random),
-    }
 }
 
 /// Takes `T` tokens out of all counts, draws a topic for each from what is left, and puts them back

@@ -139,7 +139,10 @@ impl SparseRegression {
         };
         if self.standing.gap <= self.tolerated() || self.stalled == STALLS {
             self.stalled = 0;
-            self.trail.pass(self.corner());
+            // Only a quadratic has a path that is straight.
+            if self.settings.loss == Loss::Squared {
+                self.trail.pass(self.corner());
+            }
             self.solve();
             self.enter()
         } else {
@@ -173,14 +176,12 @@ impl SparseRegression {
         }
     }
 
-    /// The step to where the path leads, if the loss is a quadratic.
+    /// The step to where the path leads.
     fn follow_trail(&self) -> Option<Next> {
-        if self.settings.loss != Loss::Squared {
-            return None;
-        }
         let lead = self.trail.lead(self.lambdas[self.at])?;
-        let columns = Portions::of(lead.columns.clone(), &self.design, self.workers);
-        Some(Next::Clip(Stride::ahead(lead, columns)))
+        let columns = Portions::of(lead.columns, &self.design, self.workers);
+        let stride = Stride::new(columns, lead.beta, lead.way, lead.moved);
+        Some(Next::Clip(stride))
     }
 
     fn tolerated(&self) -> f64 {

@@ -273,11 +273,11 @@ impl Moments {
         self.seen.get(j).map_or(1.0, |&(_, factor)| factor)
     }
 
-    /// ‖x/σ‖: the length that a column has before it is centred.
+    /// ‖x‖: the length of a column as it is stored.
     #[inline(always)]
-    pub fn reach(&self, rows: f64, j: usize) -> f64 {
+    pub fn length(&self, rows: f64, j: usize) -> f64 {
         let shift = self.shift(j);
-        (self.square[j] + rows * shift * shift).sqrt()
+        (self.square[j] + rows * shift * shift).sqrt() / self.factor(j)
     }
 
     /// Appends the moments of the next column.

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use super::penalty::Penalty;
 use super::portions::Portions;
-use super::trail::Lead;
 
 /// Iterations end when the gradient on the face has shrunk to this share.
 const CLOSE_ENOUGH: f64 = 1e-4;
@@ -129,21 +128,14 @@ impl Face {
 
     /// The step along the way.
     pub fn stride(self) -> Stride {
-        Stride {
-            length: 1.0,
-            halvings: 0,
-            columns: self.columns,
-            beta: self.beta,
-            way: self.way,
-            moved: self.moved,
-        }
+        Stride::new(self.columns, self.beta, self.way, self.moved)
     }
 }
 
-/// A step along a face, as long as the objective allows.
+/// A step along a face, or along a path, as long as the objective allows.
 #[derive(Debug)]
 pub(super) struct Stride {
-    /// The support.
+    /// What moves.
     pub columns: Portions,
     beta: Vec<f64>,
     way: Vec<f64>,
@@ -153,15 +145,15 @@ pub(super) struct Stride {
 }
 
 impl Stride {
-    /// The step to where a path leads.
-    pub fn ahead(lead: Lead, columns: Portions) -> Self {
+    /// The whole step of `columns` from `beta` along `way`, of which `moved` is the image.
+    pub fn new(columns: Portions, beta: Vec<f64>, way: Vec<f64>, moved: Vec<f64>) -> Self {
         Self {
+            columns,
+            beta,
+            way,
+            moved,
             length: 1.0,
             halvings: 0,
-            columns,
-            beta: lead.beta,
-            way: lead.way,
-            moved: lead.moved,
         }
     }
 

@@ -3,7 +3,7 @@
 //! Each body is written once and compiled for every instruction set that `pulp` dispatches to at run
 //! time; the widest one that the processor has is used. A dense column is long enough for a dispatch of
 //! its own; loops over sparse ones are dispatched as a whole, by [`vectorised`]. The order of additions
-//! is fixed by the code, so every run has the same bits.
+//! is fixed by the code, so every run on one machine has the same bits.
 
 use pulp::{Arch, Simd, WithSimd};
 

@@ -134,16 +134,14 @@ impl SparseRegression {
     /// After clipping a step: takes it if the objective falls, or half of it.
     pub(super) fn clip(&mut self, stride: Stride, corrections: &[f64]) -> Next {
         let residual = stride.residual(&self.residual, corrections);
-        let objective = |residual: &[f64], beta: &mut dyn Iterator<Item = f64>| {
-            let beta: Vec<f64> = beta.collect();
-            let target = &self.target.values;
-            let beta = beta.iter().copied();
+        let objective = |residual: &[f64], beta: &[f64]| {
+            let (target, beta) = (&self.target.values, beta.iter().copied());
             (self.settings.loss)
                 .certify(target, residual, 0.0, beta, self.penalty)
                 .0
         };
-        let here = &mut stride.start().iter().copied();
-        if objective(&residual, &mut stride.beta()) < objective(&self.residual, here) {
+        let there: Vec<f64> = stride.beta().collect();
+        if objective(&residual, &there) < objective(&self.residual, stride.start()) {
             self.residual = Arc::new(residual);
             self.stand(&stride);
             self.find_support();

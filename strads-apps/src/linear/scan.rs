@@ -181,7 +181,7 @@ impl Part {
                             let from = |product: f64| {
                                 (factor * product / rows - pull.unwrap_or(0.0)).abs()
                             };
-                            let length = look.moments.reach(rows, j) / factor;
+                            let length = look.moments.length(rows, j);
                             let (product, doubt) = (sketches.dot(at, &near.whole, length))
                                 .unwrap_or_else(|| near.dot(column, length));
                             let mut correlation = from(product) + factor * doubt / rows;

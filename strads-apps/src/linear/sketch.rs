@@ -4,11 +4,13 @@
 //! entry and a residual in two, their product is known up to a bound for an eighth of the memory
 //! traffic, or a quarter, and of the arithmetic.
 
+use strads::cluster::{Malformed, Packer, Travel, Unpacker};
+
 use super::design::Column;
 use super::kernel::{self, BATCH, Entry, vectorised};
 
 /// A type of whole numbers.
-pub trait Whole: Copy + Default {
+pub trait Whole: Copy {
     /// The largest that is used.
     const LIMIT: f64;
     /// The number whose lowest bits these are.
@@ -34,7 +36,7 @@ impl Whole for i16 {
 }
 
 /// How a vector was rounded: x is `unit` times whole numbers up to an error of length `error`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Rounding {
     /// s; zero if x is taken for zero.
     pub unit: f64,
@@ -50,9 +52,10 @@ const SAFE: f64 = 1.0 + 1e-9;
 /// Rounds `x` to whole numbers. A vector of numbers that are all but zero is taken for zero.
 pub fn round<E: Entry, W: Whole>(x: &[E], whole: &mut [W]) -> Rounding {
     let (mut room, mut square) = ([0.0; BATCH], 0.0);
-    let unit = largest(x) / W::LIMIT;
+    let largest = largest(x);
+    let unit = largest / W::LIMIT;
     if !unit.is_normal() {
-        let error = (largest(x) * (x.len() as f64).sqrt()).min(f64::MAX);
+        let error = (largest * (x.len() as f64).sqrt()).min(f64::MAX);
         return Rounding { unit: 0.0, error };
     }
     for (x, whole) in x.chunks(BATCH).zip(whole.chunks_mut(BATCH)) {
@@ -132,7 +135,7 @@ impl Residual {
 }
 
 /// Sketches of dense columns, each made when its column is at hand.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Sketches {
     entries: Vec<i8>,
     roundings: Vec<Rounding>,
@@ -178,7 +181,14 @@ impl Sketches {
     }
 }
 
-strads::travel_by_fields!(Rounding { unit, error } Sketches { entries, roundings });
+/// Sketches stay where they are: wherever the columns go, they can be made again.
+impl Travel for Sketches {
+    fn pack(&self, _: &mut Packer<'_>) {}
+
+    fn unpack(_: &mut Unpacker<'_>) -> Result<Self, Malformed> {
+        Ok(Self::default())
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -14,10 +14,11 @@ pub(super) struct Corner {
     pub residual: Arc<Vec<f64>>,
 }
 
-/// The last two solutions, the newest last.
+/// The last two solutions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trail {
-    corners: Vec<Corner>,
+    old: Option<Corner>,
+    new: Option<Corner>,
 }
 
 /// The way to the guess. Vectors are in the order of the columns.
@@ -36,17 +37,12 @@ pub(super) struct Lead {
 impl Trail {
     /// Takes note of a solution.
     pub fn pass(&mut self, corner: Corner) {
-        if self.corners.len() == 2 {
-            self.corners.remove(0);
-        }
-        self.corners.push(corner);
+        self.old = self.new.replace(corner);
     }
 
     /// From the newest solution to `lambda`; nothing if it is the only one.
     pub fn lead(&self, lambda: f64) -> Option<Lead> {
-        let [old, new] = &self.corners[..] else {
-            return None;
-        };
+        let (old, new) = (self.old.as_ref()?, self.new.as_ref()?);
         let length = (new.lambda - lambda) / (old.lambda - new.lambda);
         let mut columns: Vec<u32> = (old.beta.iter().chain(&new.beta))
             .map(|&(j, _)| j)
@@ -74,7 +70,7 @@ impl Corner {
     }
 }
 
-strads::travel_by_fields!(Corner { lambda, beta, residual } Trail { corners });
+strads::travel_by_fields!(Corner { lambda, beta, residual } Trail { old, new });
 
 #[cfg(test)]
 mod tests {

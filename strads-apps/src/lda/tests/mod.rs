@@ -25,7 +25,7 @@ use super::shard::Shard;
 use crate::checkpoint::Keeper;
 use crate::console::Console;
 
-fn corpus(documents: &[&[(u32, u32)]], word_kinds: usize) -> Corpus {
+pub(super) fn corpus(documents: &[&[(u32, u32)]], word_kinds: usize) -> Corpus {
     let mut corpus = Corpus {
         starts: vec![0],
         words: Vec::new(),
