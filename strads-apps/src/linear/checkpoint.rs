@@ -10,6 +10,7 @@ use bytes::Bytes;
 use strads::cluster::{Malformed, pack, unpack};
 
 use super::design::Moments;
+use super::factor::Factor;
 use super::newton::Predictions;
 use super::penalty::Penalty;
 use super::program::{Next, Solution, SparseRegression, Standing};
@@ -29,14 +30,17 @@ struct State {
     standing: Standing,
     stalled: usize,
     divided: bool,
+    direct: bool,
     solutions: Vec<Solution>,
     trail: Trail,
+    factor: Factor,
+    looked: Vec<(u32, f64)>,
 }
 
 strads::travel_by_fields!(
     State {
         lambdas, at, penalty, beta, support, residual, predictions, moments, standing, stalled,
-        divided, solutions, trail,
+        divided, solutions, trail, factor, direct, looked,
     }
     Standing { lambda, primal, gap, relative_gap, nonzeros, updates }
     Solution { lambda, coefficients, intercept, standing }
@@ -60,8 +64,11 @@ impl SparseRegression {
             standing: self.standing,
             stalled: self.stalled,
             divided: self.divided,
+            direct: self.direct,
             solutions: self.solutions.clone(),
             trail: self.trail.clone(),
+            factor: self.factor.clone(),
+            looked: self.looked.to_vec(),
         }))
     }
 
@@ -87,8 +94,11 @@ impl SparseRegression {
         self.standing = state.standing;
         self.stalled = state.stalled;
         self.divided = state.divided;
+        self.direct = state.direct;
         self.solutions = state.solutions;
         self.trail = state.trail;
+        self.factor = state.factor;
+        self.looked = Arc::new(state.looked);
         self.workers = workers;
         self.next = Next::Scan;
         // As many as there can be: the next scan computes every column afresh.

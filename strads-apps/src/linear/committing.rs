@@ -52,7 +52,7 @@ impl SparseRegression {
         while let Some(&lambda) = self.lambdas.get(self.at) {
             self.penalty = Penalty::elastic_net(lambda, self.settings.l1_ratio);
             self.assess();
-            self.divided = true;
+            (self.divided, self.direct) = (true, true);
             if self.standing.gap > self.tolerated() {
                 let next = self.choose();
                 return self.follow_trail().unwrap_or(next);
@@ -111,6 +111,7 @@ impl SparseRegression {
         self.creeps = false;
         (self.reach, self.patience) = (REACH, PATIENCE);
         match self.settings.loss {
+            Loss::Squared if self.may_step_directly() => Next::Look,
             Loss::Squared => Next::Sweep,
             Loss::Logistic => Next::Newton,
         }
@@ -119,6 +120,7 @@ impl SparseRegression {
     /// After a scan: the gap says whether this λ is solved.
     pub(super) fn look(&mut self, shares: Shares<Self>) -> Next {
         let wanted = self.wanted();
+        self.looked = Arc::default();
         self.found = Found {
             worst: self.penalty.l1.min(self.threshold()),
             ..Found::default()
@@ -180,7 +182,8 @@ impl SparseRegression {
     fn follow_trail(&self) -> Option<Next> {
         let lead = self.trail.lead(self.lambdas[self.at])?;
         let columns = Portions::of(lead.columns, &self.design, self.workers);
-        let stride = Stride::new(columns, lead.beta, lead.way, lead.moved);
+        let signs = lead.beta.iter().map(|&beta| if beta == 0.0 { 0.0 } else { beta.signum() }).collect();
+        let stride = Stride::new(columns, lead.beta, signs, lead.way, Some(lead.moved));
         Some(Next::Clip(stride))
     }
 

@@ -2,7 +2,7 @@
 //! and the two products with the design that everything else is made of.
 
 use super::design::{Design, Moments};
-use super::kernel::vectorised;
+use super::kernel::{TOGETHER, vectorised};
 use super::penalty::Penalty;
 
 /// The columns as they are seen.
@@ -136,6 +136,28 @@ pub fn project(view: View, columns: &[u32], v: &[f64]) -> Vec<f64> {
             for &j in columns {
                 let j = j as usize;
                 products.push(view.moments.factor(j) * view.design.column(j).dot(v));
+            }
+        },
+    );
+    products
+}
+
+/// x̃ᵢᵀ x̃ⱼ for each i of `columns` and each j of `others`, the products of one i together.
+pub fn gram(view: View, columns: &[u32], others: &[u32]) -> Vec<f64> {
+    let others: Vec<Vec<f64>> = others.iter().map(|&j| combine(view, &[j], &[1.0])).collect();
+    let mut products = Vec::with_capacity(columns.len() * others.len());
+    vectorised(
+        #[inline(always)]
+        || {
+            for &i in columns {
+                let i = i as usize;
+                let (column, factor) = (view.design.column(i), view.moments.factor(i));
+                let (groups, rest) = others.as_chunks::<TOGETHER>();
+                for group in groups {
+                    let group = column.dots(group.each_ref().map(Vec::as_slice));
+                    products.extend(group.map(|product| factor * product));
+                }
+                products.extend(rest.iter().map(|other| factor * column.dot(other)));
             }
         },
     );

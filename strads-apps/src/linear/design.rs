@@ -151,6 +151,17 @@ impl Column<'_> {
         }
     }
 
+    /// xᵀ r for each of several r.
+    #[inline(always)]
+    pub fn dots(self, r: [&[f64]; kernel::TOGETHER]) -> [f64; kernel::TOGETHER] {
+        match self {
+            Self::F64(x) => kernel::dots(x, r),
+            Self::F32(x) => kernel::dots(x, r),
+            Self::I8(x) => kernel::dots(x, r),
+            Self::Sparse(..) | Self::Ones(_) => r.map(|r| self.dot(r)),
+        }
+    }
+
     /// r ← r + a x.
     #[inline(always)]
     pub fn add_scaled(self, a: f64, r: &mut [f64]) {

@@ -128,7 +128,8 @@ impl Face {
 
     /// The step along the way.
     pub fn stride(self) -> Stride {
-        Stride::new(self.columns, self.beta, self.way, self.moved)
+        let signs = self.beta.iter().map(|beta| beta.signum()).collect();
+        Stride::new(self.columns, self.beta, signs, self.way, Some(self.moved))
     }
 }
 
@@ -138,18 +139,28 @@ pub(super) struct Stride {
     /// What moves.
     pub columns: Portions,
     beta: Vec<f64>,
+    /// The sign that each coefficient keeps, or zero for one that stays zero.
+    signs: Vec<f64>,
     way: Vec<f64>,
-    moved: Vec<f64>,
+    /// X times the way, where it is known.
+    moved: Option<Vec<f64>>,
     length: f64,
     halvings: usize,
 }
 
 impl Stride {
     /// The whole step of `columns` from `beta` along `way`, of which `moved` is the image.
-    pub fn new(columns: Portions, beta: Vec<f64>, way: Vec<f64>, moved: Vec<f64>) -> Self {
+    pub fn new(
+        columns: Portions,
+        beta: Vec<f64>,
+        signs: Vec<f64>,
+        way: Vec<f64>,
+        moved: Option<Vec<f64>>,
+    ) -> Self {
         Self {
             columns,
             beta,
+            signs,
             way,
             moved,
             length: 1.0,
@@ -162,34 +173,45 @@ impl Stride {
         &self.beta
     }
 
-    /// True if no coefficient would change its sign.
+    /// True if the image of the way is not known.
+    pub fn is_direct(&self) -> bool {
+        self.moved.is_none()
+    }
+
+    /// True if no coefficient would change its sign, and the image is known.
     pub fn is_whole(&self) -> bool {
-        let crosses = |(&beta, &way): (&f64, &f64)| beta * (beta + way) <= 0.0;
-        self.length == 1.0 && !self.beta.iter().zip(&self.way).any(crosses)
+        let keeps = |(there, &sign): (f64, &f64)| there * sign > 0.0;
+        self.moved.is_some()
+            && self.length == 1.0
+            && self.straight().zip(&self.signs).all(keeps)
+    }
+
+    fn straight(&self) -> impl Iterator<Item = f64> + Clone {
+        let way = self.beta.iter().zip(&self.way);
+        way.map(|(beta, way)| beta + self.length * way)
     }
 
     /// Where the coefficients go: those that would change their sign stop at zero.
     pub fn beta(&self) -> impl Iterator<Item = f64> + Clone {
-        self.beta.iter().zip(&self.way).map(|(&beta, &way)| {
-            let moved = beta + self.length * way;
-            if moved * beta > 0.0 { moved } else { 0.0 }
-        })
+        let signs = self.straight().zip(&self.signs);
+        signs.map(|(there, sign)| if there * sign > 0.0 { there } else { 0.0 })
     }
 
-    /// How far from the straight way each coefficient ends.
+    /// How far from where the known image leads each coefficient ends.
     pub fn corrections(&self) -> Vec<f64> {
-        let straight = self.beta.iter().zip(&self.way);
-        let straight = straight.map(|(beta, way)| beta + self.length * way);
-        self.beta()
-            .zip(straight)
-            .map(|(there, straight)| there - straight)
-            .collect()
+        let there = self.beta();
+        match self.moved {
+            Some(_) => there.zip(self.straight()).map(|(there, straight)| there - straight).collect(),
+            None => there.zip(&self.beta).map(|(there, beta)| there - beta).collect(),
+        }
     }
 
     /// The residual after the step from `residual`, given the image of the corrections.
     pub fn residual(&self, residual: &[f64], corrections: &[f64]) -> Vec<f64> {
-        let straight = residual.iter().zip(&self.moved);
-        let mut after: Vec<f64> = straight.map(|(r, m)| r - self.length * m).collect();
+        let mut after = residual.to_vec();
+        for (after, moved) in after.iter_mut().zip(self.moved.iter().flatten()) {
+            *after -= self.length * moved;
+        }
         for (after, correction) in after.iter_mut().zip(corrections) {
             *after -= correction;
         }

@@ -62,41 +62,81 @@ pub fn vectorised<R>(body: impl FnOnce() -> R) -> R {
 
 /// Σᵢ xᵢ rᵢ.
 pub fn dot<E: Entry>(x: &[E], r: &[f64]) -> f64 {
-    Arch::new().dispatch(Dot(x, r))
+    let [product] = Arch::new().dispatch(Dots(x, [r]));
+    product
 }
 
-/// The two factors of a dot product. Vectors are named here: left to itself, the compiler takes
-/// narrow ones.
-struct Dot<'a, E>(&'a [E], &'a [f64]);
+/// Products of one vector that are taken together.
+pub const TOGETHER: usize = 4;
 
-impl<E: Entry> WithSimd for Dot<'_, E> {
-    type Output = f64;
+/// As [`dot`], to the bit, with several vectors as long as x: x is read once.
+pub fn dots<E: Entry>(x: &[E], r: [&[f64]; TOGETHER]) -> [f64; TOGETHER] {
+    Arch::new().dispatch(Dots(x, r))
+}
+
+/// The factors of dot products. Vectors are named here: left to itself, the compiler takes narrow
+/// ones.
+struct Dots<'a, E, const N: usize>(&'a [E], [&'a [f64]; N]);
+
+impl<E: Entry, const N: usize> WithSimd for Dots<'_, E, N> {
+    type Output = [f64; N];
 
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+    fn with_simd<S: Simd>(self, simd: S) -> [f64; N] {
+        let Self(x, r) = self;
         // As many vectors as make up the lanes are used.
         let vectors = LANES / (size_of::<S::f64s>() / size_of::<f64>());
-        let mut sums = [simd.splat_f64s(0.0); LANES];
-        let (mut room, mut rest) = ([0.0; BATCH], 0.0);
-        for (x, r) in self.0.chunks(BATCH).zip(self.1.chunks(BATCH)) {
-            let (x_chunks, x_rest) = E::widen(x, &mut room).as_chunks::<LANES>();
-            let (r_chunks, r_rest) = r.as_chunks::<LANES>();
-            for (x, r) in x_chunks.iter().zip(r_chunks) {
-                let ((x, _), (r, _)) = (S::as_simd_f64s(x), S::as_simd_f64s(r));
-                for at in 0..vectors {
-                    sums[at] = simd.add_f64s(sums[at], simd.mul_f64s(x[at], r[at]));
+        let mut sums = [[simd.splat_f64s(0.0); LANES]; N];
+        let (mut room, mut rest) = ([0.0; BATCH], [0.0; N]);
+        let r = r.map(|r| &r[..x.len()]);
+        for (batch, x) in x.chunks(BATCH).enumerate() {
+            let r = r.map(|r| &r[batch * BATCH..batch * BATCH + x.len()]);
+            let x = E::widen(x, &mut room);
+            let (x_chunks, x_rest) = x.as_chunks::<LANES>();
+            let r_chunks = r.map(|r| &r.as_chunks::<LANES>().0[..x_chunks.len()]);
+            for (chunk, x) in x_chunks.iter().enumerate() {
+                let x = S::as_simd_f64s(x).0;
+                for n in 0..N {
+                    let r = S::as_simd_f64s(&r_chunks[n][chunk]).0;
+                    for at in 0..vectors {
+                        sums[n][at] = simd.mul_add_e_f64s(x[at], r[at], sums[n][at]);
+                    }
                 }
             }
-            for (x, r) in x_rest.iter().zip(r_rest) {
-                rest += x * r;
+            for n in 0..N {
+                let r_rest = &r[n][x.len() - x_rest.len()..];
+                for (x, r) in x_rest.iter().zip(r_rest) {
+                    rest[n] += x * r;
+                }
             }
         }
-        let mut lanes = [0.0; LANES];
-        S::as_mut_simd_f64s(&mut lanes)
-            .0
-            .copy_from_slice(&sums[..vectors]);
-        fold(lanes) + rest
+        let mut products = rest;
+        for n in 0..N {
+            let mut lanes = [0.0; LANES];
+            S::as_mut_simd_f64s(&mut lanes)
+                .0
+                .copy_from_slice(&sums[n][..vectors]);
+            products[n] += fold(lanes);
+        }
+        products
     }
+}
+
+/// Has the processor bring `ahead` closer while it does something else.
+#[inline(always)]
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "a hint; without it columns are waited for one by one")
+)]
+pub fn fetch<T>(ahead: &[T]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in ahead.chunks((64 / size_of::<T>()).max(1)) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: the address is inside of `ahead`, and a prefetch reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = ahead;
 }
 
 /// Sums pairwise, halving: a tree that vectorises.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::descent::{Block, Swept, View, combine, project, sweep};
+use super::descent::{Block, Swept, View, combine, gram, project, sweep};
 use super::design::{Design, Moments, Scaling};
 use super::newton::{self, Predictions};
 use super::penalty::Penalty;
@@ -68,6 +68,15 @@ pub enum Task {
         /// How columns are seen.
         moments: Arc<Moments>,
     },
+    /// Multiply columns with others.
+    Gram {
+        /// The columns.
+        columns: Portion,
+        /// The others.
+        others: Arc<Vec<u32>>,
+        /// How columns are seen.
+        moments: Arc<Moments>,
+    },
     /// Add columns up.
     Combine {
         /// The columns.
@@ -90,7 +99,7 @@ pub enum Share {
     Swept(Block, Vec<f64>, Swept),
     /// Of Newton's method: the block, where it leads, and how many coordinates were minimised over.
     Stepped(Block, Predictions, u64),
-    /// Of a projection: one product a column.
+    /// Of a projection, one product a column; of columns with others, one a pair.
     Products(Vec<f64>),
     /// Of a combination.
     Image(Vec<f64>),
@@ -141,6 +150,11 @@ impl Worker {
                 vector,
                 moments,
             } => Share::Products(project(view(&moments), &columns, &vector)),
+            Task::Gram {
+                columns,
+                others,
+                moments,
+            } => Share::Products(gram(view(&moments), &columns, &others)),
             Task::Combine {
                 columns,
                 weights,
@@ -158,6 +172,7 @@ strads::travel_by_variants!(Task {
     3 => Newton { block, labels, predictions, moments, penalty, goal },
     4 => Project { columns, vector, moments },
     5 => Combine { columns, weights, moments },
+    6 => Gram { columns, others, moments },
 });
 strads::travel_by_variants!(Share {
     0 => Surveyed(chunks, moments, found),

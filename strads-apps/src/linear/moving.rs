@@ -87,7 +87,11 @@ impl SparseRegression {
         let (_, gap) = self.certify(&self.residual, columns, worst);
         self.patience -= 1;
         if gap <= self.goal || self.patience == 0 {
+            let looked = columns.iter().zip(&correlations);
+            self.looked = Arc::new(looked.map(|(&j, c)| (j, c.abs())).collect());
             Next::Scan
+        } else if let Some(next) = self.step_directly(&correlations) {
+            next
         } else if self.creeps && !self.support.is_empty() {
             self.creeps = false;
             Next::Lead(self.face(&correlations))
@@ -147,6 +151,7 @@ impl SparseRegression {
             self.find_support();
             return Next::Look;
         }
+        self.direct &= !stride.is_direct();
         stride.halved().map_or(Next::Sweep, Next::Clip)
     }
 

@@ -42,6 +42,8 @@ impl SparseRegression {
             threshold: self.threshold(),
             wanted: self.wanted(),
             pulled: Arc::new(self.support.iter().map(pull).collect()),
+            looked: Arc::clone(&self.looked),
+            ahead: self.lambdas.len() - 1 - self.at,
         };
         Plan::one_each((0..workers).map(|_| Task::Scan(look.clone())))
     }
@@ -99,6 +101,24 @@ impl SparseRegression {
             plan.assign(worker, task)
                 .costing(load as f64)
                 .holding(entries);
+        }
+        plan
+    }
+
+    /// The products of the factor's columns, and of those that come to it, with these.
+    pub(super) fn plan_gram(&self, entrants: &Arc<Vec<u32>>) -> Plan<Task> {
+        let columns = [self.factor.columns(), entrants].concat();
+        let columns = Portions::of(columns, &self.design, self.workers);
+        let mut plan = Plan::new();
+        for (worker, (own, columns, load)) in columns.each().enumerate() {
+            let task = Task::Gram {
+                columns,
+                others: Arc::clone(entrants),
+                moments: Arc::clone(&self.moments),
+            };
+            plan.assign(worker, task)
+                .costing(load as f64)
+                .holding(own.len());
         }
         plan
     }

@@ -16,8 +16,10 @@ use strads::{Moved, Plan, Program, Round, Shares};
 
 use super::design::{Design, Moments, Scaling};
 use super::face::{Face, Stride};
+use super::factor::Factor;
 use super::grid::Grid;
 use super::loss::Loss;
+use super::direct::Joining;
 use super::message::{Share, Task, Worker};
 use super::moving::{products, sum};
 use super::newton::Predictions;
@@ -125,6 +127,12 @@ pub struct SparseRegression {
     pub(super) stalled: usize,
     pub(super) solutions: Vec<Solution>,
     pub(super) trail: Trail,
+    /// Of the columns that direct steps move.
+    pub(super) factor: Factor,
+    /// The working set's |correlations| with the present residual, if the last round was a look.
+    pub(super) looked: Arc<Vec<(u32, f64)>>,
+    /// At this λ direct steps have not failed.
+    pub(super) direct: bool,
 }
 
 /// What kind of round comes next.
@@ -144,6 +152,8 @@ pub(super) enum Next {
     Lead(Face),
     /// On a face: the image's products with the support.
     Follow(Face),
+    /// Towards a direct step: the products of columns that the factor lacks.
+    Join(Joining),
     /// On a face: the image of what keeps coefficients from changing their sign.
     Clip(Stride),
 }
@@ -184,6 +194,9 @@ impl SparseRegression {
             stalled: 0,
             solutions: Vec::new(),
             trail: Trail::default(),
+            factor: Factor::default(),
+            looked: Arc::default(),
+            direct: true,
             target: start.target,
             settings,
             design,
@@ -233,6 +246,7 @@ impl Program for SparseRegression {
             Next::Newton => self.plan_newton(),
             Next::Lead(face) => self.plan_sum(&face.columns, face.direction()),
             Next::Follow(face) => self.plan_products(&face.columns, face.image()),
+            Next::Join(joining) => self.plan_gram(&joining.entrants),
             Next::Clip(stride) => self.plan_sum(&stride.columns, &stride.corrections()),
         }
     }
@@ -247,9 +261,11 @@ impl Program for SparseRegression {
                 let columns = block.columns.iter().map(|&j| j as usize);
                 columns.map(|j| j..j + 1).collect()
             }
-            Task::Survey { .. } | Task::Scan(_) | Task::Project { .. } | Task::Combine { .. } => {
-                Vec::new()
-            }
+            Task::Survey { .. }
+            | Task::Scan(_)
+            | Task::Project { .. }
+            | Task::Gram { .. }
+            | Task::Combine { .. } => Vec::new(),
         }
     }
 
@@ -268,6 +284,7 @@ impl Program for SparseRegression {
                 Next::Newton => self.step(shares),
                 Next::Lead(face) => Next::Follow(face.lead(sum(shares))),
                 Next::Follow(face) => self.follow(face, &products(shares)),
+                Next::Join(joining) => self.join(joining, &products(shares)),
                 Next::Clip(stride) => self.clip(stride, &sum(shares)),
             };
         }

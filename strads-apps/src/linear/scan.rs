@@ -20,8 +20,11 @@ use super::sketch::{Residual, Sketches};
 const CHUNK: usize = 64;
 /// Residuals that bounds refer to; one more, and all columns are computed afresh.
 pub const ANCHORS: usize = 12;
-/// Whoever has scanned this often will do it again: sketches are worth making.
+/// Whoever has scanned this often will do it again, and so will whoever has as many λ ahead: sketches
+/// are worth making.
 const SKETCHED_AFTER: usize = 3;
+/// Columns between the one that is computed and the one that is fetched.
+const AHEAD: usize = 2;
 /// A correlation that must be computed whatever its bound.
 const UNKNOWN: f64 = f64::INFINITY;
 
@@ -57,6 +60,10 @@ pub struct Look {
     pub wanted: usize,
     /// The columns with non-zero coefficients, ascending, with λ₂ β.
     pub pulled: Arc<Vec<(u32, f64)>>,
+    /// Columns whose |correlation| with this residual is known, ascending, with it.
+    pub looked: Arc<Vec<(u32, f64)>>,
+    /// How many λ come after this one; each needs a scan at least.
+    pub ahead: usize,
 }
 
 /// What a scan found in one part.
@@ -160,7 +167,7 @@ impl Part {
             sketches,
         } = self;
         *scans += 1;
-        if *scans > SKETCHED_AFTER && !design.is_sparse() {
+        if *scans + look.ahead > SKETCHED_AFTER && !design.is_sparse() {
             sketches.reserve(known.len(), design.rows());
         }
         let mut violators = MostUrgent::new(look.wanted);
@@ -170,26 +177,34 @@ impl Part {
             || {
                 let mut at = 0;
                 for chunk in chunks.iter() {
-                    let mut pulled = Pulled::from(&look.pulled, chunk.start);
+                    let mut pulled = Walk::from(&look.pulled, chunk.start);
+                    let mut looked = Walk::from(&look.looked, chunk.start);
                     for j in chunk.clone() {
+                        sketches.fetch(at + AHEAD, design.rows());
                         let square = look.moments.square[j];
                         let bound = known[at] + drift[usize::from(anchor[at])] * square.sqrt();
                         if bound > look.threshold && square > 0.0 {
-                            let column = design.column(j);
-                            let factor = look.moments.factor(j);
                             let pull = pulled.of(j);
-                            let from = |product: f64| {
-                                (factor * product / rows - pull.unwrap_or(0.0)).abs()
-                            };
-                            let length = look.moments.length(rows, j);
-                            let (product, doubt) = (sketches.dot(at, &near.whole, length))
-                                .unwrap_or_else(|| near.dot(column, length));
-                            let mut correlation = from(product) + factor * doubt / rows;
-                            if doubt == 0.0 {
-                                sketches.make(at, column);
-                            } else if correlation > look.threshold {
-                                correlation = from(column.dot(&look.residual));
-                            }
+                            let correlation = looked.of(j).unwrap_or_else(
+                                #[inline(always)]
+                                || {
+                                    let column = design.column(j);
+                                    let factor = look.moments.factor(j);
+                                    let from = |product: f64| {
+                                        (factor * product / rows - pull.unwrap_or(0.0)).abs()
+                                    };
+                                    let length = look.moments.length(rows, j);
+                                    let (product, doubt) = (sketches.dot(at, &near.whole, length))
+                                        .unwrap_or_else(|| near.dot(column, length));
+                                    let bound = from(product) + factor * doubt / rows;
+                                    if doubt == 0.0 {
+                                        sketches.make(at, column);
+                                    } else if bound > look.threshold {
+                                        return from(column.dot(&look.residual));
+                                    }
+                                    bound
+                                },
+                            );
                             // A coefficient that is not zero may change λ₂ β, which no bound covers.
                             known[at] = if pull.is_some() { UNKNOWN } else { correlation };
                             anchor[at] = newest;
@@ -279,24 +294,24 @@ impl<'a> Near<'a> {
     }
 }
 
-/// Walks the non-zero coefficients along with the columns.
-struct Pulled<'a> {
+/// Walks along a list of some columns with the columns.
+struct Walk<'a> {
     rest: &'a [(u32, f64)],
 }
 
-impl<'a> Pulled<'a> {
-    fn from(pulled: &'a [(u32, f64)], start: usize) -> Self {
+impl<'a> Walk<'a> {
+    fn from(list: &'a [(u32, f64)], start: usize) -> Self {
         Self {
-            rest: &pulled[pulled.partition_point(|&(j, _)| (j as usize) < start)..],
+            rest: &list[list.partition_point(|&(j, _)| (j as usize) < start)..],
         }
     }
 
-    /// λ₂ β of column `j` if β is not zero; asked in ascending order.
+    /// What the list has for column `j`; asked in ascending order.
     #[inline(always)]
     fn of(&mut self, j: usize) -> Option<f64> {
-        while let Some(&(k, pull)) = self.rest.first() {
+        while let Some(&(k, value)) = self.rest.first() {
             if k as usize >= j {
-                return (k as usize == j).then_some(pull);
+                return (k as usize == j).then_some(value);
             }
             self.rest = &self.rest[1..];
         }
@@ -306,6 +321,6 @@ impl<'a> Pulled<'a> {
 
 strads::travel_by_fields!(
     Part { chunks, known, anchor, scans, sketches }
-    Look { moments, residual, distances, afresh, threshold, wanted, pulled }
+    Look { moments, residual, distances, afresh, threshold, wanted, pulled, looked, ahead }
     Found { worst, violators, computed }
 );

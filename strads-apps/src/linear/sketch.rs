@@ -164,6 +164,12 @@ impl Sketches {
         Some((unit * product, unit * doubt + error * r.length))
     }
 
+    /// Has the sketch at place `at` brought closer, if there is one.
+    #[inline(always)]
+    pub fn fetch(&self, at: usize, rows: usize) {
+        kernel::fetch(self.entries.get(at * rows..(at + 1) * rows).unwrap_or(&[]));
+    }
+
     /// Makes the sketch of the column at place `at`, if it takes more than a byte an entry.
     #[inline(always)]
     pub fn make(&mut self, at: usize, column: Column<'_>) {
