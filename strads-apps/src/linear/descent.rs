@@ -144,7 +144,10 @@ pub fn project(view: View, columns: &[u32], v: &[f64]) -> Vec<f64> {
 
 /// x̃ᵢᵀ x̃ⱼ for each i of `columns` and each j of `others`, the products of one i together.
 pub fn gram(view: View, columns: &[u32], others: &[u32]) -> Vec<f64> {
-    let others: Vec<Vec<f64>> = others.iter().map(|&j| combine(view, &[j], &[1.0])).collect();
+    let others: Vec<Vec<f64>> = others
+        .iter()
+        .map(|&j| combine(view, &[j], &[1.0]))
+        .collect();
     let mut products = Vec::with_capacity(columns.len() * others.len());
     vectorised(
         #[inline(always)]

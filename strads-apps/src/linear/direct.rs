@@ -114,7 +114,10 @@ impl SparseRegression {
                 let ascending: Vec<u32> = order.iter().map(|&at| columns[at]).collect();
                 return Next::Clip(Stride::new(
                     Portions::of(ascending, &self.design, self.workers),
-                    order.iter().map(|&at| self.beta[columns[at] as usize]).collect(),
+                    order
+                        .iter()
+                        .map(|&at| self.beta[columns[at] as usize])
+                        .collect(),
                     order.iter().map(|&at| signs[at]).collect(),
                     order.iter().map(|&at| way[at]).collect(),
                     None,

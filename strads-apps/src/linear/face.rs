@@ -181,9 +181,7 @@ impl Stride {
     /// True if no coefficient would change its sign, and the image is known.
     pub fn is_whole(&self) -> bool {
         let keeps = |(there, &sign): (f64, &f64)| there * sign > 0.0;
-        self.moved.is_some()
-            && self.length == 1.0
-            && self.straight().zip(&self.signs).all(keeps)
+        self.moved.is_some() && self.length == 1.0 && self.straight().zip(&self.signs).all(keeps)
     }
 
     fn straight(&self) -> impl Iterator<Item = f64> + Clone {
@@ -201,8 +199,14 @@ impl Stride {
     pub fn corrections(&self) -> Vec<f64> {
         let there = self.beta();
         match self.moved {
-            Some(_) => there.zip(self.straight()).map(|(there, straight)| there - straight).collect(),
-            None => there.zip(&self.beta).map(|(there, beta)| there - beta).collect(),
+            Some(_) => there
+                .zip(self.straight())
+                .map(|(there, straight)| there - straight)
+                .collect(),
+            None => there
+                .zip(&self.beta)
+                .map(|(there, beta)| there - beta)
+                .collect(),
         }
     }
 

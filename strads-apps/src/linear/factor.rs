@@ -83,7 +83,8 @@ impl Factor {
         self.columns.remove(at);
         let mut rotations: Vec<(f64, f64)> = Vec::with_capacity(self.columns.len() - at);
         for i in at..self.columns.len() {
-            self.rows.copy_within(start(i + 1)..start(i + 1) + at, start(i));
+            self.rows
+                .copy_within(start(i + 1)..start(i + 1) + at, start(i));
             let (row, mut from) = (start(i), start(i + 1) + at);
             let mut carried = self.rows[from];
             for (k, &(cosine, sine)) in (at..).zip(&rotations) {
@@ -142,7 +143,9 @@ mod tests {
     fn add(factor: &mut Factor, design: &[Vec<f64>], columns: &[u32]) {
         let with = [factor.columns(), columns].concat();
         let products = |&j: &u32| {
-            let products = with.iter().map(|&i| product(&design[i as usize], &design[j as usize]));
+            let products = with
+                .iter()
+                .map(|&i| product(&design[i as usize], &design[j as usize]));
             products.collect()
         };
         let mut products: Vec<Vec<f64>> = columns.iter().map(products).collect();
@@ -181,7 +184,12 @@ mod tests {
 
     #[test]
     fn a_combination_of_the_others_stays_out() {
-        let design = [vec![1.0, 2.0, 3.0], vec![0.5, -1.0, 2.0], vec![2.0, 0.0, 7.0], vec![0.0; 3]];
+        let design = [
+            vec![1.0, 2.0, 3.0],
+            vec![0.5, -1.0, 2.0],
+            vec![2.0, 0.0, 7.0],
+            vec![0.0; 3],
+        ];
         let mut factor = Factor::default();
         // The third is once the first and twice the second.
         add(&mut factor, &design, &[0, 1, 2]);

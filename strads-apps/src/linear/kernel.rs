@@ -126,7 +126,10 @@ impl<E: Entry, const N: usize> WithSimd for Dots<'_, E, N> {
 #[inline(always)]
 #[cfg_attr(
     target_arch = "x86_64",
-    expect(unsafe_code, reason = "a hint; without it columns are waited for one by one")
+    expect(
+        unsafe_code,
+        reason = "a hint; without it columns are waited for one by one"
+    )
 )]
 pub fn fetch<T>(ahead: &[T]) {
     #[cfg(target_arch = "x86_64")]
@@ -194,6 +197,16 @@ pub fn dot_sparse<E: Entry>(rows: &[u32], values: &[f64], r: &[E]) -> f64 {
     rows.iter()
         .zip(values)
         .fold(0.0, |sum, (&row, &x)| sum + x * r[row as usize].value())
+}
+
+/// Σᵢ xᵢ, Σᵢ xᵢ² and Σᵢ xᵢ rᵢ in one pass: of short columns, finding the end takes the time.
+#[inline(always)]
+pub fn survey_sparse<E: Entry>(rows: &[u32], values: &[f64], r: &[E]) -> (f64, f64, f64) {
+    let entries = rows.iter().zip(values);
+    entries.fold((0.0, 0.0, 0.0), |(sum, square, product), (&row, &x)| {
+        let r = r[row as usize].value();
+        (sum + x, square + x * x, product + x * r)
+    })
 }
 
 /// As [`dot_sparse`] where every stored entry is 1.

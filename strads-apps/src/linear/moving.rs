@@ -39,8 +39,9 @@ impl SparseRegression {
     }
 
     /// Adds up the moves of several blocks. Each was best for itself; if together they gain too
-    /// little, they undo each other's work: then each goes only its share of the way, which by
-    /// convexity is never worse than standing still, and sweeps at this λ are not divided again.
+    /// little, they undo each other's work: then sweeps at this λ are not divided again, and if it is
+    /// better each goes only its share of the way, which by convexity is never worse than standing
+    /// still.
     fn add_up(&mut self, moves: &[(Block, Vec<f64>)]) {
         let start = Arc::clone(&self.residual);
         let columns = self.working.columns();
@@ -53,6 +54,7 @@ impl SparseRegression {
             promised += before - self.objective(residual);
             self.restore(&old);
         }
+        let mut best = (f64::NEG_INFINITY, 0.0);
         for length in [1.0, 1.0 / moves.len() as f64] {
             let mut together = start.to_vec();
             for (block, residual) in moves {
@@ -62,14 +64,18 @@ impl SparseRegression {
                 self.place(block, length);
             }
             let gained = before - self.objective(&together);
-            self.residual = Arc::new(together);
+            self.restore(&old);
+            if gained > best.0 {
+                best = (gained, length);
+                self.residual = Arc::new(together);
+            }
             if gained >= WORTHWHILE * promised {
                 break;
             }
             self.divided = false;
-            if length == 1.0 {
-                self.restore(&old);
-            }
+        }
+        for (block, _) in moves {
+            self.place(block, best.1);
         }
     }
 

@@ -15,11 +15,11 @@ use strads::cluster::{Passport, Remote};
 use strads::{Moved, Plan, Program, Round, Shares};
 
 use super::design::{Design, Moments, Scaling};
+use super::direct::Joining;
 use super::face::{Face, Stride};
 use super::factor::Factor;
 use super::grid::Grid;
 use super::loss::Loss;
-use super::direct::Joining;
 use super::message::{Share, Task, Worker};
 use super::moving::{products, sum};
 use super::newton::Predictions;

@@ -121,12 +121,11 @@ impl Part {
                 let columns = self.chunks.iter().cloned().flatten();
                 for (at, (known, j)) in self.known.iter_mut().zip(columns).enumerate() {
                     let column = design.column(j);
-                    let (sum, square) = column.sums();
+                    let (sum, square, product, doubt) = near.survey(column);
                     moments.push(Moment::of(scaling, design.rows(), sum, square), scaling);
                     *known = 0.0;
                     if moments.square[at] > 0.0 {
                         let factor = moments.factor(at) / rows;
-                        let (product, doubt) = near.dot(column, square.sqrt());
                         *known = factor * (product.abs() + doubt);
                         if *known > worst && doubt > 0.0 {
                             *known = (factor * column.dot(residual)).abs();
@@ -274,6 +273,22 @@ impl<'a> Near<'a> {
             half,
             distance,
             whole: Residual::of(if design.is_sparse() { &[] } else { exact }),
+        }
+    }
+
+    /// Σ x, Σ x² and xᵀ r, and how far off the last may be.
+    #[inline(always)]
+    fn survey(&self, column: Column<'_>) -> (f64, f64, f64, f64) {
+        match column {
+            Column::Sparse(rows, values) if !self.half.is_empty() => {
+                let (sum, square, product) = kernel::survey_sparse(rows, values, &self.half);
+                (sum, square, product, self.distance * square.sqrt())
+            }
+            _ => {
+                let (sum, square) = column.sums();
+                let (product, doubt) = self.dot(column, square.sqrt());
+                (sum, square, product, doubt)
+            }
         }
     }
 
