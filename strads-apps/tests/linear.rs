@@ -302,6 +302,57 @@ fn every_lambda_of_a_path_is_optimal() {
     }
 }
 
+/// Along a path of wide steps or narrow ones every λ is solved, whatever columns are like: in one
+/// byte or eight, centred and scaled, with a ridge, or there twice. Where steps may be direct, they
+/// are: a few for each λ reach what takes coordinate descent hundreds of passes.
+#[test]
+fn paths_are_followed_by_direct_steps() {
+    let mut problem = Problem::new(60, 400, 0.95, 1.0, 4);
+    let bytes = |value: &mut f64| *value = (10.0 * *value).round();
+    let mut narrow = Problem::new(60, 400, 0.95, 1.0, 5);
+    narrow.columns.iter_mut().flatten().for_each(bytes);
+    let mut twice = Problem::new(60, 400, 0.95, 1.0, 6);
+    twice.columns[22] = twice.columns[33].clone();
+    problem.columns[9].fill(0.0);
+    for (problem, direct) in [(problem, true), (narrow, true), (twice, false)] {
+        for (l1_ratio, intercept, count) in [
+            (1.0, false, 100),
+            (1.0, true, 100),
+            (0.9, false, 100),
+            (1.0, false, 8),
+        ] {
+            let settings = Settings {
+                grid: Grid::Path {
+                    count,
+                    min_ratio: 0.02,
+                },
+                l1_ratio,
+                intercept,
+                standardise: intercept,
+                ..SETTINGS
+            };
+            let solutions = problem.solve(false, &settings, &Executor::Inline, 2);
+            let null = problem.null(&settings);
+            for solution in &solutions {
+                let (_, gap) = problem.judge(&settings, solution);
+                let lambda = solution.lambda;
+                assert!(
+                    gap <= 1.01e-9 * null,
+                    "{settings:?}, λ {lambda}: gap {gap:e}"
+                );
+            }
+            let updates = solutions[count - 1].standing.updates;
+            let selected: usize = solutions.iter().map(|s| s.coefficients.len()).sum();
+            if direct && l1_ratio == 1.0 && count == 100 {
+                assert!(
+                    updates < 5 * selected as u64,
+                    "{updates} updates for {selected} coefficients"
+                );
+            }
+        }
+    }
+}
+
 /// Threads change nothing: the same workers give the same bits inline and on threads. Another
 /// number of workers gives the same optimum.
 #[test]

@@ -50,7 +50,13 @@ impl SparseRegression {
     /// Takes up the current λ, or the first after it that the present coefficients do not solve.
     fn enter(&mut self) -> Next {
         while let Some(&lambda) = self.lambdas.get(self.at) {
+            let before = self.penalty.l2;
             self.penalty = Penalty::elastic_net(lambda, self.settings.l1_ratio);
+            // The last scan's correlations were less by what the ridge pulled.
+            let largest = (self.support.iter()).fold(0.0, |largest: f64, &j| {
+                largest.max(self.beta[j as usize].abs())
+            });
+            self.found.worst += (before - self.penalty.l2).abs() * largest;
             self.assess();
             (self.divided, self.direct) = (true, true);
             if self.standing.gap > self.tolerated() {

@@ -14,6 +14,9 @@ use super::program::{Next, SparseRegression};
 const FEW: usize = 16;
 const SHARE: usize = 4;
 
+/// Entries of a factor that take no memory to speak of.
+const SMALL: usize = 1 << 16;
+
 /// Columns that are about to join the factor.
 #[derive(Debug)]
 pub(super) struct Joining {
@@ -31,7 +34,7 @@ impl SparseRegression {
             && self.penalty.l2 == 0.0
             && !self.design.is_sparse()
             && active <= self.design.rows()
-            && active * active / 2 <= self.affordable
+            && active * active / 2 <= self.affordable.max(SMALL)
             && active <= self.factor.columns().len() + FEW + active / SHARE
     }
 
@@ -109,6 +112,7 @@ impl SparseRegression {
                 }
             }
             if strays.is_empty() {
+                self.standing.updates += columns.len() as u64;
                 let mut order: Vec<usize> = (0..columns.len()).collect();
                 order.sort_unstable_by_key(|&at| columns[at]);
                 let ascending: Vec<u32> = order.iter().map(|&at| columns[at]).collect();

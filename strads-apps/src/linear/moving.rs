@@ -157,8 +157,11 @@ impl SparseRegression {
             self.find_support();
             return Next::Look;
         }
-        self.direct &= !stride.is_direct();
-        stride.halved().map_or(Next::Sweep, Next::Clip)
+        let direct = stride.is_direct();
+        stride.halved().map(Next::Clip).unwrap_or_else(|| {
+            self.direct &= !direct;
+            Next::Sweep
+        })
     }
 
     /// Takes the coefficients that a step leads to.

@@ -82,7 +82,7 @@ pub struct Standing {
     pub relative_gap: f64,
     /// How many coefficients are not zero.
     pub nonzeros: usize,
-    /// Minimisations over one coordinate, since training began.
+    /// Coordinates that were minimised over, each for itself or all of a step, since training began.
     pub updates: u64,
 }
 
