@@ -60,7 +60,9 @@ impl SparseRegression {
             self.assess();
             (self.divided, self.direct) = (true, true);
             if self.standing.gap > self.tolerated() {
-                let next = self.choose();
+                // Along a path hardly a column that matters is missing in the first working set.
+                let share = if self.at > 0 { 0.0 } else { GOAL };
+                let next = self.choose(share);
                 return self.follow_trail().unwrap_or(next);
             }
             self.solve();
@@ -94,8 +96,9 @@ impl SparseRegression {
             .certify(&self.target.values, residual, worst, beta, self.penalty)
     }
 
-    /// The next working set: the support and the worst violators.
-    fn choose(&mut self) -> Next {
+    /// The next working set, to be solved to a share of the present gap: the support and the worst
+    /// violators.
+    fn choose(&mut self, share: f64) -> Next {
         let mut working = self.support.clone();
         let mut fresh = self
             .found
@@ -113,7 +116,7 @@ impl SparseRegression {
         working.sort_unstable();
         self.working = Portions::of(working, &self.design, self.workers);
         let certain = 0.3 * self.tolerated();
-        self.goal = (GOAL * self.standing.gap).max(certain);
+        self.goal = (share * self.standing.gap).max(certain);
         self.creeps = false;
         (self.reach, self.patience) = (REACH, PATIENCE);
         match self.settings.loss {
@@ -154,7 +157,7 @@ impl SparseRegression {
             self.solve();
             self.enter()
         } else {
-            self.choose()
+            self.choose(GOAL)
         }
     }
 

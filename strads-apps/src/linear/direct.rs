@@ -10,9 +10,14 @@ use super::face::Stride;
 use super::portions::Portions;
 use super::program::{Next, SparseRegression};
 
-/// This many columns may always join the factor, or this share of those that step.
+/// This many columns may always join the factor.
 const FEW: usize = 16;
+/// So may this share of the support that it lacks.
 const SHARE: usize = 4;
+/// And this share as many of the worst violators: most of a crowd would only take each other's place.
+const CROWD: usize = 64;
+/// A correlation at λ may be above it by rounding.
+const NEARLY: f64 = 1.0 + 1e-11;
 
 /// Entries of a factor that take no memory to speak of.
 const SMALL: usize = 1 << 16;
@@ -44,28 +49,37 @@ impl SparseRegression {
             return None;
         }
         let working = self.working.columns();
-        let mut steps: Vec<bool> = (working.iter().zip(correlations))
-            .map(|(&j, c)| self.beta[j as usize] != 0.0 || c.abs() > self.penalty.l1)
-            .collect();
         let place = |j: u32| working.binary_search(&j);
-        self.factor.retain(|j| place(j).is_ok_and(|at| steps[at]));
-        let active = steps.iter().filter(|&&steps| steps).count();
+        let stands = |at: usize| self.beta[working[at] as usize] != 0.0;
+        let violates = |at: usize| correlations[at].abs() > self.penalty.l1 * NEARLY;
+        self.factor
+            .retain(|j| place(j).is_ok_and(|at| stands(at) || violates(at)));
+        let mut held = vec![false; working.len()];
         for &j in self.factor.columns() {
-            if let Ok(at) = place(j) {
-                steps[at] = false;
-            }
+            held[place(j).expect("others were dropped")] = true;
         }
-        let entrants = working.iter().zip(&steps).filter(|&(_, &lacks)| lacks);
-        let entrants: Vec<u32> = entrants.map(|(&j, _)| j).collect();
+        let lacking = |at: &usize| !held[*at];
+        let mut entrants: Vec<usize> = (0..working.len()).filter(|&at| stands(at)).collect();
+        let active = entrants.len();
+        entrants.retain(lacking);
+        if entrants.len() > FEW + active / SHARE {
+            return None;
+        }
+        let mut violators: Vec<usize> = (0..working.len())
+            .filter(|&at| !stands(at) && violates(at))
+            .filter(lacking)
+            .collect();
+        violators
+            .sort_unstable_by(|&a, &b| correlations[b].abs().total_cmp(&correlations[a].abs()));
+        violators.truncate(FEW + active / CROWD);
+        entrants.append(&mut violators);
         if entrants.is_empty() {
             return Some(self.direct_step(correlations));
         }
-        (entrants.len() <= FEW + active / SHARE).then(|| {
-            Next::Join(Joining {
-                entrants: Arc::new(entrants),
-                correlations: correlations.to_vec(),
-            })
-        })
+        Some(Next::Join(Joining {
+            entrants: Arc::new(entrants.into_iter().map(|at| working[at]).collect()),
+            correlations: correlations.to_vec(),
+        }))
     }
 
     /// After the products with columns that join the factor: the step.
@@ -82,8 +96,8 @@ impl SparseRegression {
         };
         let mut products: Vec<Vec<f64>> = (0..entrants.len()).map(of).collect();
         self.factor.extend(&entrants, &mut products);
-        // What depends on the others cannot step with them.
-        self.direct = self.factor.columns().len() == held + entrants.len();
+        // What depends on the others cannot step with them, and has to be swept.
+        self.direct = self.factor.columns().len() > held;
         self.direct_step(&correlations)
     }
 
