@@ -18,7 +18,6 @@ const SHARE: usize = 4;
 const CROWD: usize = 64;
 /// A correlation at λ may be above it by rounding.
 const NEARLY: f64 = 1.0 + 1e-11;
-
 /// Entries of a factor that take no memory to speak of.
 const SMALL: usize = 1 << 16;
 
@@ -48,38 +47,46 @@ impl SparseRegression {
         if !self.may_step_directly() {
             return None;
         }
+        let entrants = self.entrants(correlations)?;
+        Some(if entrants.is_empty() {
+            self.direct_step(correlations)
+        } else {
+            Next::Join(Joining {
+                entrants: Arc::new(entrants),
+                correlations: correlations.to_vec(),
+            })
+        })
+    }
+
+    /// The columns that a step takes along and the factor lacks: those of the support, unless they
+    /// are too many, and the worst violators. Others leave the factor.
+    fn entrants(&mut self, correlations: &[f64]) -> Option<Vec<u32>> {
         let working = self.working.columns();
         let place = |j: u32| working.binary_search(&j);
         let stands = |at: usize| self.beta[working[at] as usize] != 0.0;
         let violates = |at: usize| correlations[at].abs() > self.penalty.l1 * NEARLY;
         self.factor
             .retain(|j| place(j).is_ok_and(|at| stands(at) || violates(at)));
-        let mut held = vec![false; working.len()];
-        for &j in self.factor.columns() {
-            held[place(j).expect("others were dropped")] = true;
+        let mut lacks = vec![true; working.len()];
+        for at in self.factor.columns().iter().flat_map(|&j| place(j)) {
+            lacks[at] = false;
         }
-        let lacking = |at: &usize| !held[*at];
-        let mut entrants: Vec<usize> = (0..working.len()).filter(|&at| stands(at)).collect();
-        let active = entrants.len();
-        entrants.retain(lacking);
-        if entrants.len() > FEW + active / SHARE {
+        let (mut entrants, mut violators) = (Vec::new(), Vec::new());
+        for at in (0..working.len()).filter(|&at| lacks[at]) {
+            if stands(at) {
+                entrants.push(working[at]);
+            } else if violates(at) {
+                violators.push((working[at], correlations[at].abs()));
+            }
+        }
+        let support = self.support.len();
+        if entrants.len() > FEW + support / SHARE {
             return None;
         }
-        let mut violators: Vec<usize> = (0..working.len())
-            .filter(|&at| !stands(at) && violates(at))
-            .filter(lacking)
-            .collect();
-        violators
-            .sort_unstable_by(|&a, &b| correlations[b].abs().total_cmp(&correlations[a].abs()));
-        violators.truncate(FEW + active / CROWD);
-        entrants.append(&mut violators);
-        if entrants.is_empty() {
-            return Some(self.direct_step(correlations));
-        }
-        Some(Next::Join(Joining {
-            entrants: Arc::new(entrants.into_iter().map(|at| working[at]).collect()),
-            correlations: correlations.to_vec(),
-        }))
+        violators.sort_unstable_by(|(_, a), (_, b)| b.total_cmp(a));
+        violators.truncate(FEW + support / CROWD);
+        entrants.extend(violators.iter().map(|&(j, _)| j));
+        Some(entrants)
     }
 
     /// After the products with columns that join the factor: the step.
@@ -108,41 +115,31 @@ impl SparseRegression {
             let place = working.binary_search(&j);
             correlations[place.expect("only columns of the working set step")]
         };
-        loop {
+        while !self.factor.columns().is_empty() {
             let columns = self.factor.columns();
-            let signs: Vec<f64> = (columns.iter())
-                .map(|&j| match self.beta[j as usize] {
-                    0.0 => correlation(j).signum(),
-                    beta => beta.signum(),
-                })
-                .collect();
-            let pulls = columns.iter().zip(&signs);
-            let pulls = pulls.map(|(&j, sign)| correlation(j) - self.penalty.l1 * sign);
-            let way = self.factor.solve(pulls.collect());
-            let mut strays: Vec<u32> = Vec::new();
-            for ((&j, sign), way) in columns.iter().zip(&signs).zip(&way) {
-                if self.beta[j as usize] == 0.0 && way * sign <= 0.0 {
-                    strays.push(j);
-                }
-            }
-            if strays.is_empty() {
-                self.standing.updates += columns.len() as u64;
-                let mut order: Vec<usize> = (0..columns.len()).collect();
-                order.sort_unstable_by_key(|&at| columns[at]);
-                let ascending: Vec<u32> = order.iter().map(|&at| columns[at]).collect();
-                return Next::Clip(Stride::new(
-                    Portions::of(ascending, &self.design, self.workers),
-                    order
-                        .iter()
-                        .map(|&at| self.beta[columns[at] as usize])
-                        .collect(),
-                    order.iter().map(|&at| signs[at]).collect(),
-                    order.iter().map(|&at| way[at]).collect(),
-                    None,
-                ));
-            }
+            let beta = |&j: &u32| self.beta[j as usize];
+            let sign = |j: &u32| match beta(j) {
+                0.0 => correlation(*j).signum(),
+                beta => beta.signum(),
+            };
+            let pull = |j: &u32| correlation(*j) - self.penalty.l1 * sign(j);
+            let way = self.factor.solve(columns.iter().map(pull).collect());
+            let mut moves: Vec<(u32, f64)> = columns.iter().copied().zip(way).collect();
             // Beside the others they would go where the objective rises: they stay at zero.
-            self.factor.retain(|j| !strays.contains(&j));
+            let mut strays = moves.clone();
+            strays.retain(|(j, way)| beta(j) == 0.0 && way * sign(j) <= 0.0);
+            if strays.is_empty() {
+                self.standing.updates += moves.len() as u64;
+                moves.sort_unstable_by_key(|&(j, _)| j);
+                let (columns, way): (Vec<u32>, Vec<f64>) = moves.into_iter().unzip();
+                let (beta, signs) = columns.iter().map(|j| (beta(j), sign(j))).unzip();
+                let columns = Portions::of(columns, &self.design, self.workers);
+                return Next::Clip(Stride::new(columns, beta, signs, way, None));
+            }
+            self.factor
+                .retain(|j| !strays.iter().any(|&(stray, _)| stray == j));
         }
+        self.direct = false;
+        Next::Sweep
     }
 }

@@ -10,7 +10,7 @@ use super::design::Design;
 /// Stored entries below which handing a portion over costs more than it saves.
 const WORTH_SHARING: usize = 20_000;
 
-/// Columns, ascending, cut into ranges that take about as long to go through. Neighbours stay
+/// Columns, cut into ranges that take about as long to go through. Where they ascend neighbours stay
 /// together: in most data they are the ones that correlate.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Portions {
