@@ -14,7 +14,9 @@ use super::program::{Next, SparseRegression};
 const FEW: usize = 16;
 /// So may this share of the support that it lacks.
 const SHARE: usize = 4;
-/// And this share as many of the worst violators: most of a crowd would only take each other's place.
+/// Where violators are this share of the support, sweeps tell faster which of them matter.
+const HALF: usize = 2;
+/// Of fewer this share of the support joins at a time: most would only take each other's place.
 const CROWD: usize = 64;
 /// A correlation at λ may be above it by rounding.
 const NEARLY: f64 = 1.0 + 1e-11;
@@ -58,8 +60,8 @@ impl SparseRegression {
         })
     }
 
-    /// The columns that a step takes along and the factor lacks: those of the support, unless they
-    /// are too many, and the worst violators. Others leave the factor.
+    /// The columns that a step takes along and the factor lacks: those of the support and the worst
+    /// violators, unless they are too many. Others leave the factor.
     fn entrants(&mut self, correlations: &[f64]) -> Option<Vec<u32>> {
         let working = self.working.columns();
         let place = |j: u32| working.binary_search(&j);
@@ -80,7 +82,7 @@ impl SparseRegression {
             }
         }
         let support = self.support.len();
-        if entrants.len() > FEW + support / SHARE {
+        if entrants.len() > FEW + support / SHARE || violators.len() > FEW + support / HALF {
             return None;
         }
         violators.sort_unstable_by(|(_, a), (_, b)| b.total_cmp(a));
