@@ -18,6 +18,7 @@ mod bag_of_words;
 mod corpus;
 mod dense_columns;
 mod detect;
+mod digits;
 mod documents;
 mod error;
 mod format;

@@ -1,14 +1,13 @@
-//! Decimal numbers from text, eight digits at a time, correctly rounded.
+//! Decimal numbers from text, correctly rounded.
 //!
-//! Relies on at least [`PADDING`] readable bytes after the text, so that a word can be loaded
-//! anywhere in it. Up to 19 digits and exponents that occur in practice go by the method of Eisel
+//! Relies on at least [`PADDING`] readable bytes after the text, so that [`digits`](crate::digits)
+//! can be loaded anywhere in it. Up to 19 digits and exponents that occur in practice go by the method of Eisel
 //! and Lemire (one 64 × 64 bit product, sometimes two); everything else goes to the standard
 //! library. Both round to nearest, ties to even: the result never depends on which was taken.
 
+pub(crate) use crate::digits::PADDING;
+use crate::digits::{digits, digits_of_width};
 use std::io::{self, Write};
-
-/// How many bytes behind the text have to be readable.
-pub(crate) const PADDING: usize = 32;
 
 /// The finite or non-finite number that starts at `at`, and where it ends.
 ///
@@ -72,81 +71,7 @@ pub(crate) fn integer(text: &[u8], at: usize) -> Option<(u64, usize)> {
 /// be counted.
 #[inline]
 pub(crate) fn integer_of_width(text: &[u8], at: usize, width: usize) -> Option<(u64, usize)> {
-    let word = load(text, at);
-    let right = leading_digits(word) == width && (1..8).contains(&width);
-    right.then(|| (value(word, width), at + width))
-}
-
-/// Appends the digits from `at` on to `mantissa`; how many there were. Wraps after 19 in all.
-#[inline]
-fn digits(text: &[u8], at: usize, mantissa: u64) -> (u64, usize) {
-    let first = load(text, at);
-    let count = leading_digits(first);
-    let mantissa = append(mantissa, first, count);
-    if count < 8 {
-        (mantissa, count)
-    } else {
-        more_digits(text, at, mantissa)
-    }
-}
-
-/// As [`digits`], behind the first eight. Numbers of full precision differ in their last digits'
-/// count, so two words are always appended instead of asking whether they need to be.
-#[inline]
-fn more_digits(text: &[u8], at: usize, mantissa: u64) -> (u64, usize) {
-    let (second, third) = (load(text, at + 8), load(text, at + 16));
-    let count = leading_digits(second);
-    let last = if count == 8 { leading_digits(third) } else { 0 };
-    let mantissa = append(append(mantissa, second, count), third, last);
-    if last < 8 {
-        (mantissa, 8 + count + last)
-    } else {
-        (mantissa, all_digits(text, at))
-    }
-}
-
-#[cold]
-fn all_digits(text: &[u8], at: usize) -> usize {
-    text[at..]
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count()
-}
-
-/// `mantissa` with the first `count` digits of `word` behind it.
-#[inline]
-fn append(mantissa: u64, word: u64, count: usize) -> u64 {
-    mantissa
-        .wrapping_mul(POWERS_OF_TEN[count])
-        .wrapping_add(value(word, count))
-}
-
-#[inline]
-fn load(text: &[u8], at: usize) -> u64 {
-    let bytes = text[at..at + 8].try_into().expect("eight bytes were taken");
-    u64::from_le_bytes(bytes)
-}
-
-/// How many of the eight bytes are digits, from the first on.
-#[inline]
-fn leading_digits(word: u64) -> usize {
-    // A digit becomes 0 to 9, which plus 0x76 stays below 0x80. A carry out of a byte that is no
-    // digit spoils only bytes behind it.
-    let offset = word ^ 0x3030_3030_3030_3030;
-    let spoiled = (offset.wrapping_add(0x7676_7676_7676_7676) | offset) & 0x8080_8080_8080_8080;
-    spoiled.trailing_zeros() as usize / 8
-}
-
-/// The value of the first `count` digits of `word`.
-#[inline]
-fn value(word: u64, count: usize) -> u64 {
-    // Two shifts by half: one by 64 would be undefined for no digits. Zeros come in in front.
-    let half = 32 - 4 * count;
-    let digits = (word << half << half) & 0x0f0f_0f0f_0f0f_0f0f;
-    let pairs = digits * 10 + (digits >> 8);
-    let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(100 + (1_000_000 << 32));
-    let high = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(1 + (10_000 << 32));
-    low.wrapping_add(high) >> 32
+    digits_of_width(text, at, width).map(|value| (value, at + width))
 }
 
 /// The exponent whose `e` is at `at`, and where it ends; clamped where only 0 or infinity remain.
@@ -235,18 +160,6 @@ pub(crate) fn write_number(into: &mut impl Write, value: f64) -> io::Result<()> 
 /// The exponents of [`POWERS_OF_FIVE`].
 const LEAST: i64 = -27;
 const MOST: i64 = 55;
-
-const POWERS_OF_TEN: [u64; 9] = [
-    1,
-    10,
-    100,
-    1_000,
-    10_000,
-    100_000,
-    1_000_000,
-    10_000_000,
-    100_000_000,
-];
 
 const EXACT_POWERS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
