@@ -15,6 +15,7 @@
 //! ```
 
 mod bag_of_words;
+mod blocks;
 mod corpus;
 mod dense_columns;
 mod detect;

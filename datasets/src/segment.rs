@@ -19,6 +19,15 @@ impl Memory {
         })
     }
 
+    /// As [`Self::new`], in large pages where the system has them.
+    pub(crate) fn in_large_pages(bytes: usize) -> Result<Self, Kind> {
+        let memory = Self::new(bytes)?;
+        // An old system may not know the advice: then pages stay small.
+        #[cfg(target_os = "linux")]
+        let _ = memory.0.advise(memmap2::Advice::HugePage);
+        Ok(memory)
+    }
+
     /// `length` values from byte `start` on, which has to be a multiple of their size.
     pub(crate) fn values<T: Pod>(&self, start: usize, length: usize) -> &[T] {
         bytemuck::cast_slice(&self.0[start..start + length * size_of::<T>()])

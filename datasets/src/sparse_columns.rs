@@ -6,17 +6,22 @@
 //! thread exists twice. A bucket is small enough for the caches, which makes this faster than
 //! scattering over all columns at once.
 
+use crate::blocks::{Block, Blocks, Bucket};
 use crate::error::Kind;
 use crate::matrix::Csc;
-use crate::segment::{Memory, zeros};
+use crate::segment::zeros;
 use crate::workers;
+use bytemuck::Zeroable;
 use std::sync::Mutex;
 
 /// Entries by range of columns.
 pub(crate) struct SparseColumns {
     /// Bucket `b` holds the columns `b << shift` to `(b + 1) << shift`.
     shift: u32,
-    buckets: Vec<Bucket>,
+    /// The block of each bucket that is being filled.
+    open: Vec<Block>,
+    /// Those that were.
+    blocks: Blocks,
 }
 
 /// Wider buckets replace more of them while a column in its bucket still fits 16 bits.
@@ -27,49 +32,65 @@ impl SparseColumns {
     pub(crate) fn new() -> Self {
         Self {
             shift: 0,
-            buckets: Vec::new(),
+            open: Vec::new(),
+            blocks: Blocks::default(),
         }
     }
 
     /// How many entries were pushed.
     pub(crate) fn entries(&self) -> usize {
-        self.buckets.iter().map(Bucket::entries).sum()
+        let open = self.open.iter().map(|block| block.length as usize);
+        self.blocks.entries() + open.sum::<usize>()
     }
 
     /// Adds an entry. Rows in ascending order within each column save a sort later.
     #[inline]
     pub(crate) fn push(&mut self, row: u32, column: u32, value: f64) -> Result<(), Kind> {
         let mut b = (column >> self.shift) as usize;
-        if b >= self.buckets.len() {
+        if b >= self.open.len() {
             b = self.make_room(column)?;
         }
-        self.buckets[b].push(row, (column - ((b as u32) << self.shift)) as u16, value)
+        let block = &mut self.open[b];
+        let at = block.length as usize % Block::CAPACITY;
+        block.rows[at] = row;
+        block.columns[at] = (column - block.first_column) as u16;
+        block.values[at] = value;
+        block.length = at as u32 + 1;
+        if block.length as usize == Block::CAPACITY {
+            self.blocks.push(block)?;
+            block.length = 0;
+        }
+        Ok(())
     }
 
     /// The bucket of a column that has none yet.
     #[cold]
     fn make_room(&mut self, column: u32) -> Result<usize, Kind> {
-        while (column >> self.shift) as usize >= USUAL_BUCKETS && self.shift < WIDEST_SHIFT {
-            self.widen()?;
+        let mut shift = self.shift;
+        while (column >> shift) as usize >= USUAL_BUCKETS && shift < WIDEST_SHIFT {
+            shift += 1;
         }
-        let b = (column >> self.shift) as usize;
-        for new in self.buckets.len()..=b {
-            self.buckets.push(Bucket::new((new as u32) << self.shift));
+        if shift > self.shift {
+            // Blocks know their first column, and so which of the wider buckets they belong to.
+            self.flush()?;
+            self.open.clear();
+            self.shift = shift;
+        }
+        let b = (column >> shift) as usize;
+        for new in self.open.len()..=b {
+            self.open.push(Block {
+                first_column: (new as u32) << shift,
+                ..Block::zeroed()
+            });
         }
         Ok(b)
     }
 
-    /// Joins neighbours: half as many buckets, twice as wide.
-    fn widen(&mut self) -> Result<(), Kind> {
-        self.shift += 1;
-        let mut narrow = std::mem::take(&mut self.buckets).into_iter();
-        while let Some(mut left) = narrow.next() {
-            left.flush()?;
-            if let Some(mut right) = narrow.next() {
-                right.flush()?;
-                left.segments.append(&mut right.segments);
-            }
-            self.buckets.push(left);
+    /// Closes the blocks that are being filled.
+    fn flush(&mut self) -> Result<(), Kind> {
+        for block in self.open.iter_mut().filter(|block| block.length > 0) {
+            self.blocks.push(block)?;
+            block.length = 0;
         }
         Ok(())
     }
@@ -83,9 +104,7 @@ impl SparseColumns {
         first: u32,
         threads: usize,
     ) -> Result<Csc, Kind> {
-        for bucket in &mut self.buckets {
-            bucket.flush()?;
-        }
+        self.flush()?;
         let entries = self.entries();
         let end = columns + first as usize;
         let mut starts = vec![0; end + 1];
@@ -115,10 +134,12 @@ impl SparseColumns {
     ) -> Vec<Job<'a>> {
         let mut before = 0;
         let width = 1usize << self.shift;
-        let mut jobs = Vec::with_capacity(self.buckets.len() + 1);
-        for bucket in self.buckets {
+        let buckets = self.blocks.by_bucket(self.shift, self.open.len());
+        let mut jobs = Vec::with_capacity(buckets.len());
+        for (b, bucket) in buckets.into_iter().enumerate() {
             let entries = bucket.entries();
             jobs.push(Job {
+                first_column: (b as u32) << self.shift,
                 before,
                 starts: starts
                     .split_off_mut(..width.min(starts.len()))
@@ -134,139 +155,10 @@ impl SparseColumns {
     }
 }
 
-/// A range of columns.
-struct Bucket {
-    first_column: u32,
-    segments: Vec<Segment>,
-    stage: Box<Stage>,
-}
-
-/// Entries that wait to be copied into a segment together, so that an entry costs three stores.
-struct Stage {
-    length: usize,
-    rows: [u32; STAGED],
-    columns: [u16; STAGED],
-    values: [f64; STAGED],
-}
-
-const STAGED: usize = 64;
-
-impl Bucket {
-    fn new(first_column: u32) -> Self {
-        let stage = Stage {
-            length: 0,
-            rows: [0; STAGED],
-            columns: [0; STAGED],
-            values: [0.0; STAGED],
-        };
-        Self {
-            first_column,
-            segments: Vec::new(),
-            stage: Box::new(stage),
-        }
-    }
-
-    fn entries(&self) -> usize {
-        self.segments
-            .iter()
-            .map(|segment| segment.length)
-            .sum::<usize>()
-            + self.stage.length
-    }
-
-    #[inline]
-    fn push(&mut self, row: u32, column: u16, value: f64) -> Result<(), Kind> {
-        let stage = &mut *self.stage;
-        let at = stage.length % STAGED;
-        stage.rows[at] = row;
-        stage.columns[at] = column;
-        stage.values[at] = value;
-        stage.length = at + 1;
-        if stage.length == STAGED {
-            self.flush()
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Copies what is staged into a segment. The segment may have been a narrower bucket's: then
-    /// its columns count from elsewhere, and a new one is needed.
-    #[cold]
-    fn flush(&mut self) -> Result<(), Kind> {
-        let length = self.stage.length;
-        let fits = |last: &&mut Segment| {
-            last.first_column == self.first_column && last.length + length <= last.capacity
-        };
-        if length == 0 {
-            return Ok(());
-        }
-        if self.segments.last_mut().filter(fits).is_none() {
-            let entries = self.entries();
-            let capacity = (entries / 8).clamp(Segment::SMALLEST, Segment::LARGEST);
-            self.segments
-                .push(Segment::new(self.first_column, capacity)?);
-        }
-        let segment = self.segments.last_mut().expect("one was just made sure of");
-        segment.append(&self.stage);
-        self.stage.length = 0;
-        Ok(())
-    }
-}
-
-/// Entries of a bucket.
-struct Segment {
-    first_column: u32,
-    length: usize,
-    capacity: usize,
-    /// `capacity` values, then as many rows, then as many columns.
-    memory: Memory,
-}
-
-impl Segment {
-    const SMALLEST: usize = 1 << 12;
-    const LARGEST: usize = 1 << 18;
-
-    fn new(first_column: u32, capacity: usize) -> Result<Self, Kind> {
-        let memory = Memory::new(capacity * 14)?;
-        Ok(Self {
-            first_column,
-            length: 0,
-            capacity,
-            memory,
-        })
-    }
-
-    fn append(&mut self, stage: &Stage) {
-        let (start, length) = (self.length, stage.length);
-        let (rows, columns) = (self.capacity * 8, self.capacity * 12);
-        self.memory
-            .values_mut(start * 8, length)
-            .copy_from_slice(&stage.values[..length]);
-        self.memory
-            .values_mut(rows + start * 4, length)
-            .copy_from_slice(&stage.rows[..length]);
-        self.memory
-            .values_mut(columns + start * 2, length)
-            .copy_from_slice(&stage.columns[..length]);
-        self.length += length;
-    }
-
-    fn values(&self) -> &[f64] {
-        self.memory.values(0, self.length)
-    }
-
-    fn rows(&self) -> &[u32] {
-        self.memory.values(self.capacity * 8, self.length)
-    }
-
-    fn columns(&self) -> &[u16] {
-        self.memory.values(self.capacity * 12, self.length)
-    }
-}
-
 /// A bucket and where its entries go.
 struct Job<'a> {
     bucket: Bucket,
+    first_column: u32,
     /// How many entries the buckets before have.
     before: usize,
     starts: &'a mut [usize],
@@ -298,15 +190,15 @@ impl Job<'_> {
     fn run(self) -> Result<(), Twice> {
         let Self {
             bucket,
+            first_column,
             before,
             starts,
             indices,
             values,
         } = self;
-        let first_column = bucket.first_column;
-        for segment in &bucket.segments {
-            let offset = (segment.first_column - first_column) as usize;
-            for &column in segment.columns() {
+        for block in bucket.blocks() {
+            let offset = (block.first_column - first_column) as usize;
+            for (_, column, _) in block.entries() {
                 starts[offset + column as usize] += 1;
             }
         }
@@ -316,21 +208,17 @@ impl Job<'_> {
             cursors.push(sum);
             sum += std::mem::replace(start, before + sum);
         }
-        // A segment's memory goes back as soon as its entries have moved.
-        for segment in bucket.segments {
-            let offset = (segment.first_column - first_column) as usize;
-            let entries = segment
-                .columns()
-                .iter()
-                .zip(segment.rows())
-                .zip(segment.values());
-            for ((&column, &row), &value) in entries {
+        for block in bucket.blocks() {
+            let offset = (block.first_column - first_column) as usize;
+            for (row, column, value) in block.entries() {
                 let cursor = &mut cursors[offset + column as usize];
                 indices[*cursor] = row;
                 values[*cursor] = value;
                 *cursor += 1;
             }
         }
+        // What is left needs no more than the final arrays.
+        drop(bucket);
         let mut start = 0;
         for (column, &end) in cursors.iter().enumerate() {
             sort_column(&mut indices[start..end], &mut values[start..end])
