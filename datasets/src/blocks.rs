@@ -25,7 +25,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    pub(crate) const CAPACITY: usize = 64;
+    pub(crate) const CAPACITY: usize = 128;
 
     /// The entries: row, column counted from `first_column`, and value.
     #[inline]
