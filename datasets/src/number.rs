@@ -13,7 +13,7 @@ use std::io::{self, Write};
 ///
 /// `None` if there is no number. Not finite are `nan`, `inf` and what overflows: for the caller to
 /// refuse by name.
-#[inline]
+#[inline(always)]
 pub(crate) fn number(text: &[u8], start: usize) -> Option<(f64, usize)> {
     let negative = text[start] == b'-';
     let mut at = start + usize::from(negative || text[start] == b'+');
