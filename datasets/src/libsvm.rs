@@ -27,8 +27,8 @@ pub(crate) fn read(lines: Lines, options: &ReadOptions) -> Result<Labelled, Erro
             let mut start = 0;
             for &row_end in &samples.row_ends {
                 let row = rows.next()?;
-                for at in start..row_end {
-                    columns.push(row, samples.indices[at], samples.values[at])?;
+                for &(index, value) in &samples.entries[start..row_end] {
+                    columns.push(row, index, value)?;
                 }
                 start = row_end;
             }
@@ -62,11 +62,10 @@ pub(crate) fn read(lines: Lines, options: &ReadOptions) -> Result<Labelled, Erro
 #[derive(Default)]
 struct Samples {
     targets: Vec<f64>,
-    /// Where each row ends in `indices` and `values`.
+    /// Where each row ends in `entries`.
     row_ends: Vec<usize>,
-    /// As written, from 0 or 1.
-    indices: Vec<u32>,
-    values: Vec<f64>,
+    /// Indices as written, from 0 or 1, ascending within a row; and values.
+    entries: Vec<(u32, f64)>,
     /// The least index.
     least: u32,
     /// One more than the greatest index.
@@ -76,8 +75,7 @@ struct Samples {
 fn parse(text: Text<'_>, options: &ReadOptions, samples: &mut Samples) -> Result<(), Flaw> {
     samples.targets.clear();
     samples.row_ends.clear();
-    samples.indices.clear();
-    samples.values.clear();
+    samples.entries.clear();
     samples.least = u32::MAX;
     samples.end = 0;
     let largest = largest_index(options);
@@ -88,7 +86,7 @@ fn parse(text: Text<'_>, options: &ReadOptions, samples: &mut Samples) -> Result
             let (target, end) = parse_target(text, at)?;
             samples.targets.push(target);
             at = parse_row(text, end, largest, options.base, samples)?;
-            samples.row_ends.push(samples.indices.len());
+            samples.row_ends.push(samples.entries.len());
         }
         at = text.line_end(at) + 1;
     }
@@ -131,7 +129,7 @@ fn parse_row(
     samples: &mut Samples,
 ) -> Result<usize, Flaw> {
     let bytes = text.bytes;
-    let row_start = samples.indices.len();
+    let row_start = samples.entries.len();
     let text_start = at;
     // One more than the last index, so that the first may be 0.
     let mut after = 0;
@@ -163,11 +161,16 @@ fn parse_row(
         let index = index as u32;
         sorted &= index >= after;
         after = index + 1;
-        samples.least = samples.least.min(index);
-        samples.end = samples.end.max(after);
-        samples.indices.push(index);
-        samples.values.push(value);
+        samples.entries.push((index, value));
         at = end;
+    }
+    let row = &mut samples.entries[row_start..];
+    if !sorted {
+        row.sort_by_key(|&(index, _)| index);
+    }
+    if let (Some(&(first, _)), Some(&(last, _))) = (row.first(), row.last()) {
+        samples.least = samples.least.min(first);
+        samples.end = samples.end.max(last + 1);
     }
     if base == IndexBase::One && samples.least == 0 {
         return Err(Flaw::expected(
@@ -176,36 +179,15 @@ fn parse_row(
             "an index from 1 on",
         ));
     }
-    if !sorted {
-        sort(samples, row_start).map_err(|index| {
-            Flaw::expected(
-                text,
-                find(text, text_start, index, 1),
-                "each index once in a line",
-            )
-        })?;
+    let twice = |pair: &&[(u32, f64)]| pair[0].0 == pair[1].0;
+    if !sorted && let Some(pair) = row.windows(2).find(twice) {
+        return Err(Flaw::expected(
+            text,
+            find(text, text_start, pair[0].0, 1),
+            "each index once in a line",
+        ));
     }
     Ok(at)
-}
-
-/// Sorts the last row; the index that is there twice, if any.
-#[cold]
-fn sort(samples: &mut Samples, start: usize) -> Result<(), u32> {
-    let (indices, values) = (&mut samples.indices[start..], &mut samples.values[start..]);
-    let mut row: Vec<_> = indices
-        .iter()
-        .copied()
-        .zip(values.iter().copied())
-        .collect();
-    row.sort_by_key(|&(index, _)| index);
-    if let Some(twice) = row.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        return Err(twice[0].0);
-    }
-    for (at, (index, value)) in row.into_iter().enumerate() {
-        indices[at] = index;
-        values[at] = value;
-    }
-    Ok(())
 }
 
 /// Where in the row that starts at `at` the entry with `index` is, after `skip` others of it.
