@@ -12,10 +12,11 @@ pub(crate) const PADDING: usize = 32;
 pub(crate) fn digits(text: &[u8], at: usize, mantissa: u64) -> (u64, usize) {
     let (value, count) = up_to_sixteen(text, at);
     let mantissa = append(mantissa, value, count);
-    if count < 16 {
-        (mantissa, count)
-    } else {
+    // One question instead of two: whether there are fewer than sixteen is anybody's guess.
+    if (count == 16) & text[at + 16].is_ascii_digit() {
         more_digits(text, at, mantissa)
+    } else {
+        (mantissa, count)
     }
 }
 

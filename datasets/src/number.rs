@@ -85,7 +85,7 @@ fn exponent_after(text: &[u8], at: usize) -> Option<(i64, usize)> {
 }
 
 /// `mantissa` × 10^`exponent`, correctly rounded, if it is one of the common cases.
-#[inline]
+#[inline(always)]
 fn decimal(mantissa: u64, exponent: i64) -> Option<f64> {
     const EXACT: u64 = 1 << 53;
     if exponent == 0 && mantissa <= EXACT {
