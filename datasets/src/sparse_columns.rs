@@ -212,9 +212,9 @@ impl Job<'_> {
             let offset = (block.first_column - first_column) as usize;
             for (row, column, value) in block.entries() {
                 let cursor = &mut cursors[offset + column as usize];
-                indices[*cursor] = row;
-                values[*cursor] = value;
-                *cursor += 1;
+                let at = std::mem::replace(cursor, *cursor + 1);
+                indices[at] = row;
+                values[at] = value;
             }
         }
         // What is left needs no more than the final arrays.
