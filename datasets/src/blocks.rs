@@ -140,9 +140,9 @@ impl Bucket {
     }
 
     pub(crate) fn blocks(&self) -> impl Iterator<Item = &Block> {
-        self.pieces.iter().flat_map(|(chunk, range)| {
-            chunk.values(range.start * size_of::<Block>(), range.len())
-        })
+        self.pieces
+            .iter()
+            .flat_map(|(chunk, range)| chunk.values(range.start * size_of::<Block>(), range.len()))
     }
 
     pub(crate) fn entries(&self) -> usize {
