@@ -41,8 +41,8 @@ impl Block {
 #[derive(Default)]
 pub(crate) struct Blocks {
     chunks: Vec<Memory>,
-    /// The first column of each block.
-    first_columns: Vec<u32>,
+    /// The first column and the length of each block: reading them there would fetch each block.
+    heads: Vec<(u32, u32)>,
     entries: usize,
 }
 
@@ -57,11 +57,11 @@ impl Blocks {
     }
 
     pub(crate) fn push(&mut self, block: &Block) -> Result<(), Kind> {
-        let at = self.first_columns.len();
+        let at = self.heads.len();
         if at / BLOCKS_IN_CHUNK == self.chunks.len() {
             self.chunks.push(Memory::in_large_pages(CHUNK)?);
         }
-        self.first_columns.push(block.first_column);
+        self.heads.push((block.first_column, block.length));
         self.entries += block.length as usize;
         *self.block_mut(at) = *block;
         Ok(())
@@ -75,31 +75,32 @@ impl Blocks {
     /// The blocks of each bucket, in the order in which they were pushed; a bucket is `1 << shift`
     /// columns.
     pub(crate) fn by_bucket(mut self, shift: u32, buckets: usize) -> Vec<Bucket> {
-        let mut ends = vec![0; buckets];
-        for first_column in &self.first_columns {
-            ends[(first_column >> shift) as usize] += 1;
+        let mut sizes = vec![(0, 0); buckets];
+        for &(first_column, length) in &self.heads {
+            let (blocks, entries) = &mut sizes[(first_column >> shift) as usize];
+            *blocks += 1;
+            *entries += length as usize;
         }
+        let mut starts = Vec::with_capacity(buckets);
         let mut sum = 0;
-        let mut cursors = Vec::with_capacity(buckets);
-        for end in &mut ends {
-            cursors.push(sum);
-            sum += *end;
-            *end = sum;
+        for &(blocks, _) in &sizes {
+            starts.push(sum);
+            sum += blocks;
         }
-        let places = self.first_columns.iter().map(|first_column| {
+        let mut cursors = starts.clone();
+        let places = mem::take(&mut self.heads).into_iter();
+        let places = places.map(|(first_column, _)| {
             let cursor = &mut cursors[(first_column >> shift) as usize];
-            *cursor += 1;
-            *cursor - 1
+            mem::replace(cursor, *cursor + 1)
         });
-        let places = places.collect();
-        self.permute(places);
+        self.permute(places.collect());
         let chunks: Vec<_> = self.chunks.into_iter().map(Arc::new).collect();
-        let mut start = 0;
-        let ranges = ends
-            .into_iter()
-            .map(|end| mem::replace(&mut start, end)..end);
-        ranges
-            .map(|range| Bucket::from_chunks(&chunks, range))
+        let buckets = starts.into_iter().zip(sizes);
+        buckets
+            .map(|(start, (blocks, entries))| Bucket {
+                pieces: pieces(&chunks, start..start + blocks),
+                entries,
+            })
             .collect()
     }
 
@@ -122,21 +123,16 @@ impl Blocks {
 
 /// The blocks of one bucket. A chunk lives until the last bucket that has blocks in it is dropped.
 pub(crate) struct Bucket {
-    pieces: Vec<(Arc<Memory>, Range<usize>)>,
+    pieces: Vec<Piece>,
+    entries: usize,
 }
 
+/// Some blocks of a chunk.
+type Piece = (Arc<Memory>, Range<usize>);
+
 impl Bucket {
-    fn from_chunks(chunks: &[Arc<Memory>], range: Range<usize>) -> Self {
-        let mut pieces = Vec::new();
-        let mut start = range.start;
-        while start < range.end {
-            let chunk = start / BLOCKS_IN_CHUNK;
-            let before = chunk * BLOCKS_IN_CHUNK;
-            let end = range.end.min(before + BLOCKS_IN_CHUNK);
-            pieces.push((chunks[chunk].clone(), start - before..end - before));
-            start = end;
-        }
-        Self { pieces }
+    pub(crate) fn entries(&self) -> usize {
+        self.entries
     }
 
     pub(crate) fn blocks(&self) -> impl Iterator<Item = &Block> {
@@ -144,8 +140,51 @@ impl Bucket {
             .iter()
             .flat_map(|(chunk, range)| chunk.values(range.start * size_of::<Block>(), range.len()))
     }
+}
 
-    pub(crate) fn entries(&self) -> usize {
-        self.blocks().map(|block| block.length as usize).sum()
+/// The parts of chunks that the blocks in `range` lie in.
+fn pieces(chunks: &[Arc<Memory>], range: Range<usize>) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut start = range.start;
+    while start < range.end {
+        let chunk = start / BLOCKS_IN_CHUNK;
+        let before = chunk * BLOCKS_IN_CHUNK;
+        let end = range.end.min(before + BLOCKS_IN_CHUNK);
+        pieces.push((chunks[chunk].clone(), start - before..end - before));
+        start = end;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    //! Every block is in its bucket, in the order in which it was pushed, over several chunks.
+
+    use super::*;
+
+    #[test]
+    fn buckets_have_their_blocks_in_order() {
+        let (shift, buckets, count) = (4, 7, 3 * BLOCKS_IN_CHUNK as u32 + 5);
+        let mut blocks = Blocks::default();
+        let mut expected = vec![Vec::new(); buckets];
+        for number in 0..count {
+            // The last bucket stays empty, and a bucket has blocks of several first columns.
+            let first_column = number.wrapping_mul(0x9e37_79b9) % (6 << shift);
+            let mut block = Block::zeroed();
+            (block.first_column, block.length, block.rows[0]) = (first_column, 1, number);
+            blocks.push(&block).unwrap();
+            expected[(first_column >> shift) as usize].push((number, first_column));
+        }
+        assert_eq!(blocks.entries(), count as usize);
+        let sorted = blocks.by_bucket(shift, buckets);
+        assert_eq!(sorted.len(), buckets);
+        for (bucket, expected) in sorted.iter().zip(expected) {
+            let found: Vec<_> = bucket
+                .blocks()
+                .map(|block| (block.rows[0], block.first_column))
+                .collect();
+            assert_eq!(found, expected);
+            assert_eq!(bucket.entries(), expected.len());
+        }
     }
 }

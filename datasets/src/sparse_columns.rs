@@ -3,8 +3,8 @@
 //! Entries are first collected in buckets, a bucket for a range of columns, at 14 bytes an entry
 //! instead of the 12 that they take in the end. Then bucket after bucket is sorted into its place
 //! in the final arrays and its memory is given back to the operating system: at most one bucket a
-//! thread exists twice. A bucket is small enough for the caches, which makes this faster than
-//! scattering over all columns at once.
+//! thread exists twice, and the rest of the chunk of [`Blocks`] that it ends in. A bucket is small
+//! enough for the caches, which makes this faster than scattering over all columns at once.
 
 use crate::blocks::{Block, Blocks, Bucket};
 use crate::error::Kind;
