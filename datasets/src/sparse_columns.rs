@@ -11,7 +11,7 @@ use crate::error::Kind;
 use crate::matrix::Csc;
 use crate::segment::zeros;
 use crate::workers;
-use bytemuck::Zeroable;
+use bytemuck::zeroed_vec;
 use std::sync::Mutex;
 
 /// Entries by range of columns.
@@ -20,7 +20,7 @@ pub(crate) struct SparseColumns {
     shift: u32,
     /// The block of each bucket that is being filled.
     open: Vec<Block>,
-    /// Those that were.
+    /// Those that are full.
     blocks: Blocks,
 }
 
@@ -53,12 +53,11 @@ impl SparseColumns {
         let block = &mut self.open[b];
         let at = block.length as usize % Block::CAPACITY;
         block.rows[at] = row;
-        block.columns[at] = (column - block.first_column) as u16;
+        block.columns[at] = (column & ((1 << self.shift) - 1)) as u16;
         block.values[at] = value;
         block.length = at as u32 + 1;
         if block.length as usize == Block::CAPACITY {
-            self.blocks.push(block)?;
-            block.length = 0;
+            self.close(b)?;
         }
         Ok(())
     }
@@ -66,31 +65,31 @@ impl SparseColumns {
     /// The bucket of a column that has none yet.
     #[cold]
     fn make_room(&mut self, column: u32) -> Result<usize, Kind> {
-        let mut shift = self.shift;
-        while (column >> shift) as usize >= USUAL_BUCKETS && shift < WIDEST_SHIFT {
-            shift += 1;
+        // Blocks know their first column, and so which of the wider buckets they belong to.
+        self.close_all()?;
+        while (column >> self.shift) as usize >= USUAL_BUCKETS && self.shift < WIDEST_SHIFT {
+            self.shift += 1;
         }
-        if shift > self.shift {
-            // Blocks know their first column, and so which of the wider buckets they belong to.
-            self.flush()?;
-            self.open.clear();
-            self.shift = shift;
-        }
-        let b = (column >> shift) as usize;
-        for new in self.open.len()..=b {
-            self.open.push(Block {
-                first_column: (new as u32) << shift,
-                ..Block::zeroed()
-            });
-        }
+        let b = (column >> self.shift) as usize;
+        // Zeros that nobody touches take no memory, so one large index does not cost much.
+        self.open = zeroed_vec((b + 1).next_power_of_two().max(USUAL_BUCKETS));
         Ok(b)
     }
 
-    /// Closes the blocks that are being filled.
-    fn flush(&mut self) -> Result<(), Kind> {
-        for block in self.open.iter_mut().filter(|block| block.length > 0) {
-            self.blocks.push(block)?;
-            block.length = 0;
+    /// Puts the block of bucket `b` to the others and begins a new one.
+    fn close(&mut self, b: usize) -> Result<(), Kind> {
+        let block = &mut self.open[b];
+        block.first_column = (b as u32) << self.shift;
+        self.blocks.push(block)?;
+        block.length = 0;
+        Ok(())
+    }
+
+    fn close_all(&mut self) -> Result<(), Kind> {
+        for b in 0..self.open.len() {
+            if self.open[b].length > 0 {
+                self.close(b)?;
+            }
         }
         Ok(())
     }
@@ -104,7 +103,7 @@ impl SparseColumns {
         first: u32,
         threads: usize,
     ) -> Result<Csc, Kind> {
-        self.flush()?;
+        self.close_all()?;
         let entries = self.entries();
         let end = columns + first as usize;
         let mut starts = vec![0; end + 1];
@@ -139,7 +138,7 @@ impl SparseColumns {
         for (b, bucket) in buckets.into_iter().enumerate() {
             let entries = bucket.entries();
             jobs.push(Job {
-                first_column: (b as u32) << self.shift,
+                first_column: b << self.shift,
                 before,
                 starts: starts
                     .split_off_mut(..width.min(starts.len()))
@@ -158,7 +157,7 @@ impl SparseColumns {
 /// A bucket and where its entries go.
 struct Job<'a> {
     bucket: Bucket,
-    first_column: u32,
+    first_column: usize,
     /// How many entries the buckets before have.
     before: usize,
     starts: &'a mut [usize],
@@ -197,7 +196,7 @@ impl Job<'_> {
             values,
         } = self;
         for block in bucket.blocks() {
-            let offset = (block.first_column - first_column) as usize;
+            let offset = block.first_column as usize - first_column;
             for (_, column, _) in block.entries() {
                 starts[offset + column as usize] += 1;
             }
@@ -209,7 +208,7 @@ impl Job<'_> {
             sum += std::mem::replace(start, before + sum);
         }
         for block in bucket.blocks() {
-            let offset = (block.first_column - first_column) as usize;
+            let offset = block.first_column as usize - first_column;
             for (row, column, value) in block.entries() {
                 let cursor = &mut cursors[offset + column as usize];
                 let at = std::mem::replace(cursor, *cursor + 1);
@@ -222,7 +221,7 @@ impl Job<'_> {
         let mut start = 0;
         for (column, &end) in cursors.iter().enumerate() {
             sort_column(&mut indices[start..end], &mut values[start..end])
-                .map_err(|row| (row, first_column as usize + column))?;
+                .map_err(|row| (row, first_column + column))?;
             start = end;
         }
         Ok(())
