@@ -79,6 +79,7 @@ impl SparseRegression {
             && state.moments.square.len() == self.beta.len()
             && state.residual.len() == self.residual.len()
             && state.at < state.lambdas.len()
+            && state.factor.fits(self.beta.len())
             && state.predictions.is_some() == self.predictions.is_some();
         if !fits {
             return Err(Malformed("the state of a fit of this size"));

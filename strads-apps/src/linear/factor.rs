@@ -23,6 +23,13 @@ impl Factor {
         &self.columns
     }
 
+    /// True if it may be a factor for a design of `columns` columns: what was written down can be
+    /// damaged.
+    pub fn fits(&self, columns: usize) -> bool {
+        let known = self.columns.iter().all(|&j| (j as usize) < columns);
+        known && self.rows.len() == start(self.columns.len())
+    }
+
     /// Adds columns. `products[k]` are the k-th one's with the columns that are there, and then with
     /// all that come. One that depends on those before it stays out.
     pub fn extend(&mut self, columns: &[u32], products: &mut [Vec<f64>]) {

@@ -1,12 +1,13 @@
 //! The `schedule` side of the program: what each kind of round sends to whom.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use strads::Plan;
 
 use super::descent::Block;
 use super::message::Task;
-use super::portions::Portions;
+use super::portions::{Portion, Portions};
 use super::program::SparseRegression;
 use super::scan::{ANCHORS, Look};
 
@@ -54,20 +55,13 @@ impl SparseRegression {
         } else {
             self.working.whole()
         };
-        let mut plan = Plan::new();
-        for (worker, (_, columns, load)) in working.each().enumerate() {
-            let task = Task::Sweep {
-                block: self.block(&columns),
-                residual: Arc::clone(&self.residual),
-                moments: Arc::clone(&self.moments),
-                penalty: self.penalty,
-                epochs: EPOCHS,
-            };
-            plan.assign(worker, task)
-                .costing(load as f64)
-                .holding(columns.len());
-        }
-        plan
+        divided(&working, |_, columns| Task::Sweep {
+            block: self.block(&columns),
+            residual: Arc::clone(&self.residual),
+            moments: Arc::clone(&self.moments),
+            penalty: self.penalty,
+            epochs: EPOCHS,
+        })
     }
 
     pub(super) fn plan_newton(&self) -> Plan<Task> {
@@ -90,53 +84,31 @@ impl SparseRegression {
 
     /// The products of `columns` with `vector`.
     pub(super) fn plan_products(&self, columns: &Portions, vector: &Arc<Vec<f64>>) -> Plan<Task> {
-        let mut plan = Plan::new();
-        for (worker, (_, columns, load)) in columns.each().enumerate() {
-            let entries = columns.len();
-            let task = Task::Project {
-                columns,
-                vector: Arc::clone(vector),
-                moments: Arc::clone(&self.moments),
-            };
-            plan.assign(worker, task)
-                .costing(load as f64)
-                .holding(entries);
-        }
-        plan
+        divided(columns, |_, columns| Task::Project {
+            columns,
+            vector: Arc::clone(vector),
+            moments: Arc::clone(&self.moments),
+        })
     }
 
     /// The products of the factor's columns, and of those that come to it, with these.
     pub(super) fn plan_gram(&self, entrants: &Arc<Vec<u32>>) -> Plan<Task> {
         let columns = [self.factor.columns(), entrants].concat();
         let columns = Portions::of(columns, &self.design, self.workers);
-        let mut plan = Plan::new();
-        for (worker, (own, columns, load)) in columns.each().enumerate() {
-            let task = Task::Gram {
-                columns,
-                others: Arc::clone(entrants),
-                moments: Arc::clone(&self.moments),
-            };
-            plan.assign(worker, task)
-                .costing(load as f64)
-                .holding(own.len());
-        }
-        plan
+        divided(&columns, |_, columns| Task::Gram {
+            columns,
+            others: Arc::clone(entrants),
+            moments: Arc::clone(&self.moments),
+        })
     }
 
     /// The sum of `columns`, weighted.
     pub(super) fn plan_sum(&self, columns: &Portions, weights: &[f64]) -> Plan<Task> {
-        let mut plan = Plan::new();
-        for (worker, (own, columns, load)) in columns.each().enumerate() {
-            let task = Task::Combine {
-                columns,
-                weights: weights[own.clone()].to_vec(),
-                moments: Arc::clone(&self.moments),
-            };
-            plan.assign(worker, task)
-                .costing(load as f64)
-                .holding(own.len());
-        }
-        plan
+        divided(columns, |own, columns| Task::Combine {
+            columns,
+            weights: weights[own].to_vec(),
+            moments: Arc::clone(&self.moments),
+        })
     }
 
     fn block(&self, columns: &[u32]) -> Block {
@@ -145,6 +117,18 @@ impl SparseRegression {
             beta: columns.iter().map(|&j| self.beta[j as usize]).collect(),
         }
     }
+}
+
+/// A task for each worker, on its portion of `columns` and where among them that is.
+fn divided(columns: &Portions, task: impl Fn(Range<usize>, Portion) -> Task) -> Plan<Task> {
+    let mut plan = Plan::new();
+    for (worker, (own, portion, load)) in columns.each().enumerate() {
+        let entries = own.len();
+        plan.assign(worker, task(own, portion))
+            .costing(load as f64)
+            .holding(entries);
+    }
+    plan
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
