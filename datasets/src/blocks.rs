@@ -6,7 +6,7 @@
 //! are emptied.
 
 use crate::error::Kind;
-use crate::segment::Memory;
+use crate::memory::Memory;
 use bytemuck::{Pod, Zeroable};
 use std::mem;
 use std::ops::Range;

@@ -5,7 +5,7 @@
 
 use crate::error::Kind;
 use crate::matrix::Matrix;
-use crate::segment::{Memory, zeros};
+use crate::memory::{Memory, zeros};
 use crate::workers;
 
 /// Values by range of columns.

@@ -9,7 +9,7 @@
 use crate::blocks::{Block, Blocks, Bucket};
 use crate::error::Kind;
 use crate::matrix::Csc;
-use crate::segment::zeros;
+use crate::memory::zeros;
 use crate::workers;
 use bytemuck::zeroed_vec;
 use std::sync::Mutex;

@@ -8,6 +8,7 @@ pub mod cluster;
 pub mod console;
 pub mod demo;
 pub mod failure;
+mod fetch;
 pub mod files;
 pub mod generate;
 pub mod inspect;

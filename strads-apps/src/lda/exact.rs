@@ -18,6 +18,7 @@ use super::counts::{
 };
 use super::weights::Weights;
 use super::wide::{LANES, Lanes, Wide, locate, locate_mark};
+use crate::fetch::fetch;
 
 /// What all samplers are told about the model.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -272,7 +273,7 @@ fn sample_together<W: Wide, const N: usize, const T: usize>(
     let batches = documents.chunks(T).zip(topics.chunks_mut(T));
     for (batch, (here, topics)) in batches.enumerate() {
         for &ahead in documents.iter().skip(batch * T + AHEAD).take(T) {
-            wide.fetch(&rows[ahead as usize]);
+            fetch(&rows[ahead as usize]);
         }
         for (&document, &topic) in here.iter().zip(&*topics) {
             desk.take(wide, topic);
@@ -345,7 +346,7 @@ fn sample_sparse<W: Wide>(
     for (at, topic) in topics.iter_mut().enumerate() {
         let document = documents[at] as usize;
         if let Some(&ahead) = documents.get(at + AHEAD) {
-            wide.fetch(rows.chunks(ahead as usize));
+            fetch(rows.chunks(ahead as usize));
         }
         let old = *topic;
         let new = draw_sparse(wide, desk, rows.chunks(document), old, random.random());

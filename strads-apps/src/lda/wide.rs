@@ -5,8 +5,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{
-    __m512, __m512i, _CMP_GT_OQ as ABOVE, _CMP_LE_OQ as AT_MOST, _CMP_LT_OQ as BELOW, _MM_HINT_T0,
-    _mm_prefetch,
+    __m512, __m512i, _CMP_GT_OQ as ABOVE, _CMP_LE_OQ as AT_MOST, _CMP_LT_OQ as BELOW,
 };
 
 #[cfg(target_arch = "x86_64")]
@@ -64,10 +63,6 @@ pub trait Wide: Copy {
     /// The lanes with one of them replaced, to be stored as a whole: reading a register's width right
     /// after a part of it was written stalls.
     fn with_lane(self, node: &Lanes, lane: usize, value: f32) -> Lanes;
-
-    /// Asks for this memory to be brought near.
-    #[inline(always)]
-    fn fetch<T>(self, _ahead: &[T]) {}
 
     /// The sum of all lanes.
     #[inline(always)]
@@ -331,20 +326,6 @@ impl Wide for V4 {
     #[inline(always)]
     fn tallied(self, tally: __m512i) -> [u32; LANES] {
         cast(tally)
-    }
-
-    #[inline(always)]
-    #[expect(
-        unsafe_code,
-        reason = "a hint; without it rows are waited for one by one"
-    )]
-    fn fetch<T>(self, ahead: &[T]) {
-        const LINE: usize = 64;
-        let begin = ahead.as_ptr().cast::<i8>();
-        for line in (0..size_of_val(ahead)).step_by(LINE) {
-            // SAFETY: the address is inside of `ahead`, and a prefetch reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(begin.wrapping_add(line)) };
-        }
     }
 
     #[inline(always)]

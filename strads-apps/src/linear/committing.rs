@@ -191,12 +191,7 @@ impl SparseRegression {
     fn follow_trail(&self) -> Option<Next> {
         let lead = self.trail.lead(self.lambdas[self.at])?;
         let columns = Portions::of(lead.columns, &self.design, self.workers);
-        let signs = lead
-            .beta
-            .iter()
-            .map(|&beta| if beta == 0.0 { 0.0 } else { beta.signum() })
-            .collect();
-        let stride = Stride::new(columns, lead.beta, signs, lead.way, Some(lead.moved));
+        let stride = Stride::new(columns, lead.beta, lead.way, lead.moved);
         Some(Next::Clip(stride))
     }
 

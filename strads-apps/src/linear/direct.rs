@@ -128,18 +128,19 @@ impl SparseRegression {
             let way = self.factor.solve(columns.iter().map(pull).collect());
             let mut moves: Vec<(u32, f64)> = columns.iter().copied().zip(way).collect();
             // Beside the others they would go where the objective rises: they stay at zero.
-            let mut strays = moves.clone();
-            strays.retain(|(j, way)| beta(j) == 0.0 && way * sign(j) <= 0.0);
+            let strays = moves
+                .iter()
+                .filter(|(j, way)| beta(j) == 0.0 && way * sign(j) <= 0.0);
+            let strays: Vec<u32> = strays.map(|&(j, _)| j).collect();
             if strays.is_empty() {
                 self.standing.updates += moves.len() as u64;
                 moves.sort_unstable_by_key(|&(j, _)| j);
                 let (columns, way): (Vec<u32>, Vec<f64>) = moves.into_iter().unzip();
-                let (beta, signs) = columns.iter().map(|j| (beta(j), sign(j))).unzip();
+                let beta = columns.iter().map(beta).collect();
                 let columns = Portions::of(columns, &self.design, self.workers);
-                return Next::Clip(Stride::new(columns, beta, signs, way, None));
+                return Next::Clip(Stride::direct(columns, beta, way));
             }
-            self.factor
-                .retain(|j| !strays.iter().any(|&(stray, _)| stray == j));
+            self.factor.retain(|j| !strays.contains(&j));
         }
         self.direct = false;
         Next::Sweep

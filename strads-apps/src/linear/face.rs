@@ -128,8 +128,7 @@ impl Face {
 
     /// The step along the way.
     pub fn stride(self) -> Stride {
-        let signs = self.beta.iter().map(|beta| beta.signum()).collect();
-        Stride::new(self.columns, self.beta, signs, self.way, Some(self.moved))
+        Stride::new(self.columns, self.beta, self.way, self.moved)
     }
 }
 
@@ -149,22 +148,30 @@ pub(super) struct Stride {
 }
 
 impl Stride {
-    /// The whole step of `columns` from `beta` along `way`, of which `moved` is the image.
-    pub fn new(
-        columns: Portions,
-        beta: Vec<f64>,
-        signs: Vec<f64>,
-        way: Vec<f64>,
-        moved: Option<Vec<f64>>,
-    ) -> Self {
+    /// The whole step of `columns` from `beta` along `way`, of which `moved` is the image. What is
+    /// zero stays zero.
+    pub fn new(columns: Portions, beta: Vec<f64>, way: Vec<f64>, moved: Vec<f64>) -> Self {
+        let sign = |&beta: &f64| if beta == 0.0 { 0.0 } else { beta.signum() };
+        let signs = beta.iter().map(sign).collect();
         Self {
             columns,
             beta,
             signs,
             way,
-            moved,
+            moved: Some(moved),
             length: 1.0,
             halvings: 0,
+        }
+    }
+
+    /// As [`Self::new`], of a way whose image is not known; what is zero leaves it.
+    pub fn direct(columns: Portions, beta: Vec<f64>, way: Vec<f64>) -> Self {
+        let sign = |(&beta, way): (&f64, &f64)| if beta == 0.0 { *way } else { beta }.signum();
+        let signs = beta.iter().zip(&way).map(sign).collect();
+        Self {
+            signs,
+            moved: None,
+            ..Self::new(columns, beta, way, Vec::new())
         }
     }
 

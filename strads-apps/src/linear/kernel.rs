@@ -122,26 +122,6 @@ impl<E: Entry, const N: usize> WithSimd for Dots<'_, E, N> {
     }
 }
 
-/// Has the processor bring `ahead` closer while it does something else.
-#[inline(always)]
-#[cfg_attr(
-    target_arch = "x86_64",
-    expect(
-        unsafe_code,
-        reason = "a hint; without it columns are waited for one by one"
-    )
-)]
-pub fn fetch<T>(ahead: &[T]) {
-    #[cfg(target_arch = "x86_64")]
-    for line in ahead.chunks((64 / size_of::<T>()).max(1)) {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: the address is inside of `ahead`, and a prefetch reads nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = ahead;
-}
-
 /// Sums pairwise, halving: a tree that vectorises.
 #[inline(always)]
 fn fold(mut sums: [f64; LANES]) -> f64 {

@@ -8,6 +8,7 @@ use strads::cluster::{Malformed, Packer, Travel, Unpacker};
 
 use super::design::Column;
 use super::kernel::{self, BATCH, Entry, vectorised};
+use crate::fetch::fetch;
 
 /// A type of whole numbers.
 pub trait Whole: Copy {
@@ -167,7 +168,7 @@ impl Sketches {
     /// Has the sketch at place `at` brought closer, if there is one.
     #[inline(always)]
     pub fn fetch(&self, at: usize, rows: usize) {
-        kernel::fetch(self.entries.get(at * rows..(at + 1) * rows).unwrap_or(&[]));
+        fetch(self.entries.get(at * rows..(at + 1) * rows).unwrap_or(&[]));
     }
 
     /// Makes the sketch of the column at place `at`, if it takes more than a byte an entry.
